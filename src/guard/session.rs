@@ -32,7 +32,7 @@ use crate::{
         record::Notice,
         refresh::{CONFIRM_SECS, MAX_REPEATS},
         renewal::{self, PATIENCE_MILLIS, Renewal},
-        step::{Carried, Confirm, Grant, Outcome, Refresh, SessionEvent, Step},
+        step::{Carried, Confirm, End, Grant, Outcome, Refresh, SessionEvent, Step},
         token::RefreshToken,
     },
     store::{
@@ -284,6 +284,10 @@ impl SessionMemory {
     }
 }
 
+/// What the log is told of [`SessionNote::end`].
+pub const NOT_ENDED_YET: &str =
+    "sessions: what ends some is done, and the store did not end them; it is asked again";
+
 /// Cookies that an answer changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CookieChange {
@@ -311,6 +315,8 @@ pub struct SessionNote {
     pub confirm: Option<(ObjectName, Confirm)>,
     /// To be written where revocations are kept, then acknowledged: a session was ended.
     pub notices: Option<(ObjectName, Vec<Notice>)>,
+    /// To be ended, again until the store answers: what ends these sessions is done, and could not wait for it.
+    pub end: Option<(ObjectName, End)>,
     /// What the log is told.
     pub events: Vec<SessionEvent>,
     /// Whether somebody else was logged in in this browser: it is told to empty its cache.
@@ -321,7 +327,10 @@ impl SessionNote {
     /// Whether there is nothing to do behind the answer.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        self.confirm.is_none() && self.notices.is_none() && self.events.is_empty()
+        self.confirm.is_none()
+            && self.notices.is_none()
+            && self.end.is_none()
+            && self.events.is_empty()
     }
 
     /// The values of `Set-Cookie` for an answer that begins now.

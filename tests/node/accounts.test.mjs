@@ -356,6 +356,28 @@ describe('over memory', () => {
     assert.equal((await ask('/auth/mfa', { mfa_token: await waits('a wholly new one'), code: shown(secret) })).status, 200);
   });
 
+  test('a new password counts also where the other sessions cannot be ended at once: a later request ends them', async () => {
+    let isFaulty = false;
+    const store = memoryStore();
+    const faulty = new Proxy(store, { get: (target, name) => (...given) => {
+      if (isFaulty) throw new Error('is on fire');
+      return target[name](...given);
+    } });
+    const { gate, ask, logIn } = accountGate({ stores: { sessions: faulty } });
+    const email = freshEmail();
+    await gate.accounts.create({ email, password: PASSWORD });
+    const [own, other] = [(await logIn(email)).json(), (await logIn(email)).json()];
+    isFaulty = true;
+    const headers = { authorization: `Bearer ${own.access_token}` };
+    const changed = await ask('/auth/password', { password: PASSWORD, new_password: 'a wholly new one' }, { headers });
+    assert.deepEqual([changed.status, changed.json()], [202, { pending: true, ended: 0 }]);
+    isFaulty = false;
+    assert.equal((await logIn(email, 'a wholly new one')).status, 200);
+    const refresh = ({ refresh_token: refreshToken }) => ask('/auth/refresh', { refreshToken });
+    for (let tries = 0; (await refresh(other)).status !== 401; tries += 1) assert.ok(tries < 50, 'it lives on');
+    assert.equal((await refresh(own)).status, 200);
+  });
+
   test('a policy without accounts has no such endpoints', async () => {
     const { gate } = gateOf();
     assert.equal((await refusal(gate.accounts.find('ada@example.com'))).code, 'CONFIG_ERROR');

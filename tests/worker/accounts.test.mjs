@@ -5,7 +5,7 @@ import { createHmac, hkdfSync, pbkdf2Sync, randomBytes, scryptSync } from 'node:
 import { readFileSync, rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { SECRETS, admitted, freshIp, refused, start, temporaryFolder } from './harness.mjs';
+import { SECRETS, admitted, freshIp, refused, start, temporaryFolder, until } from './harness.mjs';
 import { AT, RT, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
 import { claimsOf } from './token.mjs';
 
@@ -355,6 +355,21 @@ test('who is logged in changes the password by the old one, and all other sessio
   // A session that is no account's has no password.
   const opened = await sessions.admin('POST', '/sessions', { subject: 'alice', scopes: [] });
   refused(await sessions.post('/auth/password', { body: both, token: opened.json().access_token }), 'NOT_FOUND');
+});
+
+test('a new password counts also where the other sessions cannot be ended at once, and they end behind the answer', async () => {
+  const { email, id } = await created();
+  const [own, other] = [(await logIn(email)).json(), (await logIn(email)).json()];
+  await sessions.test('faults?value=2');
+  const changed = await sessions.post('/auth/password', { body: { password: PASSWORD, new_password: 'a better password' }, token: own.access_token });
+  assert.deepEqual([changed.status, changed.json()], [202, { pending: true, ended: 0 }]);
+  refused(await logIn(email), 'INVALID_CREDENTIALS');
+  await until(async () => (await sessions.refresh(other.refresh_token)).status === 401);
+  assert.equal((await sessions.refresh(own.refresh_token)).status, 200);
+  await sessions.test('faults?value=1');
+  const byAdministrator = await sessions.admin('PATCH', `/accounts/${id}`, { password: 'yet another password' });
+  assert.deepEqual([byAdministrator.status, byAdministrator.json().pending], [202, true]);
+  await until(async () => (await sessions.refresh(own.refresh_token)).status === 401);
 });
 
 test('each keyboard writes the same password, and no store and no log has it', async () => {

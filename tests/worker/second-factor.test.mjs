@@ -5,8 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { shown } from './authenticator.mjs';
-import { CODES, admitted, freshIp, refused, start } from './harness.mjs';
-import { AT, RT, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
+import { CODES, admitted, freshIp, refused, start, until } from './harness.mjs';
+import { AT, RT, SAME_ORIGIN, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
 import { claimsOf } from './token.mjs';
 
 const DEVICE = '__Host-edgegate-d';
@@ -402,6 +402,33 @@ test('where everybody needs one, who has none sets it up at the login, and is in
   refused(await confirm(another, shown(secret, required.ahead)), 'INVALID_TOKEN');
   const next = waits(await logIn(email, {}, required));
   assert.equal((await second({ mfa_token: next.mfa_token, code: shown(secret, required.ahead) }, {}, required)).status, 200);
+});
+
+test('where the sessions cannot be ended the codes are shown all the same, and they end behind the answer', async () => {
+  const { email } = await created();
+  const [own, other] = [(await logIn(email)).json(), (await logIn(email)).json()];
+  const { secret } = (await sessions.post('/auth/mfa/totp', { body: {}, token: own.access_token })).json();
+  await sessions.test('faults?value=1');
+  const confirmed = await sessions.post('/auth/mfa/totp/confirm', { body: { code: shown(secret, sessions.ahead), password: PASSWORD }, token: own.access_token });
+  assert.equal(confirmed.status, 202, confirmed.text);
+  assert.deepEqual([confirmed.json().recovery_codes.length, confirmed.json().pending], [10, true]);
+  await until(async () => (await sessions.refresh(other.refresh_token)).status === 401);
+  assert.equal((await sessions.refresh(own.refresh_token)).status, 200);
+});
+
+test('where it is set up at the login, too: then the person logs in once more', async () => {
+  const { email } = await created(required);
+  const { mfa_token } = (await logIn(email, {}, required)).json();
+  const { secret } = (await required.post('/auth/mfa/totp', { body: { mfa_token } })).json();
+  await required.test('faults?value=1');
+  const confirmed = await required.post('/auth/mfa/totp/confirm', { body: { mfa_token, code: shown(secret, required.ahead) }, headers: SAME_ORIGIN });
+  assert.equal(confirmed.status, 202, confirmed.text);
+  assert.deepEqual(Object.keys(confirmed.json()), ['pending', 'recovery_codes']);
+  assert.equal(confirmed.headers['set-cookie'], undefined);
+  const again = await logIn(email, {}, required);
+  refused(again, 'MFA_REQUIRED');
+  const opened = await required.post('/auth/mfa', { body: { mfa_token: again.json().mfa_token, recovery_code: confirmed.json().recovery_codes[0] } });
+  assert.equal(opened.status, 200, opened.text);
 });
 
 test('where nobody sets one up, the endpoints for it are not there', async () => {

@@ -1,21 +1,29 @@
 //! What a decision leaves to be done for sessions: behind the answer, and on it.
 
+use core::time::Duration;
 use std::rc::Rc;
 
-use worker::{Context, Env};
+use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, deadline, fault, gate::Gate, objects::session_stub, session_cookies,
 };
 use edgegate::{
-    guard::{SessionNote, session::notices::entry_of},
+    guard::{
+        SessionNote,
+        session::{NOT_ENDED_YET, notices::entry_of},
+    },
     http::reply::Fields,
     session::{
         ObjectName,
         record::Notice,
-        step::{Acknowledge, Confirm, Step},
+        step::{Acknowledge, Confirm, End, Step},
     },
 };
+
+/// How long is waited before a subject's object is asked once more to end sessions, in milliseconds: as long as the platform lets work go on
+/// behind an answer.
+const PAUSES: [u64; 4] = [500, 2_000, 5_000, 12_000];
 
 /// Does what a decision leaves to be done behind the answer: tells the log and the object, and makes known what has ended.
 #[inline(never)]
@@ -29,6 +37,11 @@ pub(super) fn work_off(gate: &Rc<Gate>, (env, context): (&Env, &Context), note: 
         let (gate, env) = (Rc::clone(gate), env.clone());
         background::run(context, async move { deliver(&gate, &env, object, notices).await });
     }
+    if let Some((object, end)) = note.end.clone() {
+        fault::report(NOT_ENDED_YET);
+        let (gate, env) = (Rc::clone(gate), env.clone());
+        background::run(context, async move { end_again(&gate, &env, object, end).await });
+    }
 }
 
 async fn confirm(gate: &Gate, env: &Env, object: ObjectName, seen: Confirm) {
@@ -37,6 +50,19 @@ async fn confirm(gate: &Gate, env: &Env, object: ObjectName, seen: Confirm) {
     if let Ok(outcome) = told {
         gate.memory.sessions.known.note_told(&seen, &outcome, clock::now());
     }
+}
+
+async fn end_again(gate: &Gate, env: &Env, object: ObjectName, end: End) {
+    let step = Step::End(end);
+    for pause in PAUSES {
+        Delay::from(Duration::from_millis(pause)).await;
+        let ended = session_stub::apply(env, &object, &step, deadline::STORE).await;
+        if let Ok(outcome) = ended {
+            gate.memory.sessions.known.note_ended(&outcome.ended, clock::now());
+            return deliver(gate, env, object, outcome.notices).await;
+        }
+    }
+    fault::report("sessions: some were not ended although what ends them is done");
 }
 
 /// If it fails, the object does it.

@@ -153,14 +153,17 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
         // Sessions after the row: a login that has begun before finds that the row has changed.
         let subject = account.subject.as_str();
-        let known = match disabled {
-            Some(true) => self.sessions.disable_subject(subject).await?,
-            _ => self.sessions.end_all_of(subject).await?.status == 200,
+        let (known, note) = match disabled {
+            Some(true) => (self.sessions.disable_subject(subject).await?, SessionNote::default()),
+            _ => {
+                let ended = self.sessions.end_all_surely(subject).await?;
+                (ended.status == 200, ended.note)
+            }
         };
         if disabled == Some(false) {
             self.sessions.enable_subject(subject).await?;
         }
-        Ok(shown(if known { 200 } else { 202 }, &account, known))
+        Ok(Answer { note, ..shown(if known { 200 } else { 202 }, &account, known) })
     }
 
     /// `DELETE /admin/accounts/{id}`: the account, and all of its subject's sessions. One that is gone already is asked for again as long as its

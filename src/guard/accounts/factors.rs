@@ -28,13 +28,13 @@ use crate::{
         recovery::{self, CODES, CodeHash},
         row::{AccountId, AccountState, Factors, account_of_subject},
         second_step::{Awaited, SecondStep},
-        step::{FactorStep, LoginOutcome, LoginStep, Owner, ProvePassword},
+        step::{FactorStep, LoginOutcome, LoginStep, Owner, ProvePassword, Right},
         totp,
     },
     error::Error,
     jose::verifier::VerifiedToken,
     json::{document, object::described},
-    policy::SecondFactor,
+    policy::{BrowserSessions, SecondFactor},
     session::{csrf, record::Device},
     time::UnixTime,
 };
@@ -95,6 +95,14 @@ struct SecretBody<'a> {
     secret: &'a str,
     uri: &'a str,
 }
+
+/// No session was opened: who logs in does so once more.
+#[derive(Serialize)]
+struct PendingBody {
+    pending: bool,
+}
+
+const PENDING: PendingBody = PendingBody { pending: true };
 
 #[derive(Serialize)]
 struct CodesBody<'a> {
@@ -194,13 +202,35 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             return Err(fault("a code has come to nothing"));
         };
         self.did_add_totp(&id);
+        // It counts from now on: whatever comes of the rest, its owner gets the codes.
+        let opened = self.opened_by_first_code((&login, &right), browser, device).await;
+        let answer = opened.unwrap_or_else(|error| {
+            self.unsaid.replace(Some(error));
+            Answer { note: self.take_note(), ..Answer::json(202, &PENDING, SessionNote::default()) }
+        });
+        Ok(Answer { body: beside(&answer.body, &codes), ..answer })
+    }
+
+    /// The session of who has just set up a factor while logging in. Where those from before end behind the answer, none is opened: it would end
+    /// with them.
+    async fn opened_by_first_code(
+        &self,
+        (login, right): (&SecondStep, &Right),
+        browser: Option<&BrowserSessions>,
+        device: impl FnOnce() -> Device,
+    ) -> Result<Answer, Error> {
+        let id = login.state.id;
         // Sessions that were opened before the policy asked for a second factor.
         let subject = format!("{}{id}", crate::account::row::SUBJECT_PREFIX);
-        self.sessions.end_all_of(&subject).await?;
-        let of_row = (self.shard(&id)?, &right);
-        let proven = (by_code(login.first), login.remember);
-        let answer = self.finish(of_row, proven, browser, device()).await?;
-        Ok(Answer { body: beside(&answer.body, &codes), ..answer })
+        let ended = self.sessions.end_all_surely(&subject).await?;
+        if ended.note.end.is_some() {
+            return Ok(Answer {
+                note: ended.note,
+                ..Answer::json(202, &PENDING, SessionNote::default())
+            });
+        }
+        let of_row = (self.shard(&id)?, right);
+        self.finish(of_row, (by_code(login.first), login.remember), browser, device()).await
     }
 
     /// `DELETE /mfa/totp`: the authenticator counts no more. All other sessions end.

@@ -48,8 +48,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// `POST /reset/confirm`: the new password. All sessions end, and browsers that were known are strangers: this one alone is known.
     ///
     /// # Errors
-    /// As [`AccountFlow::ask_reset`], and [`Error::TooManyMails`]. Where the sessions could not be ended, the password is changed all the same,
-    /// and another link ends them.
+    /// As [`AccountFlow::ask_reset`], and [`Error::TooManyMails`].
     pub async fn reset(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_mail()?;
         let browser = self.browser()?;
@@ -71,7 +70,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             LoginOutcome::Gone => return Err(link_is_over()),
             _ => return Err(fault("a new password has come to nothing")),
         }
-        let ended = self.sessions.end_all_of(&format!("{SUBJECT_PREFIX}{}", link.id)).await?;
+        let ended = self.sessions.end_all_surely(&format!("{SUBJECT_PREFIX}{}", link.id)).await?;
         Ok(Answer { cookie: device.map(|own| own.set_cookie()), ..ended })
     }
 

@@ -226,6 +226,31 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         }
     }
 
+    /// Ends sessions because of something that is done already, such as a new password: nobody may be told that it is not. Where the store does
+    /// not answer, they end behind the answer, which is 202.
+    async fn end_surely(
+        &self,
+        (object, end): (ObjectName, End),
+        mut note: SessionNote,
+    ) -> Result<Answer, Error> {
+        let current = end.id;
+        match self.end((object, end.clone())).await {
+            Err(Error::StoreUnavailable { .. }) => {
+                note.end = Some((object, end));
+                self.ended(Ended::default(), current, note)
+            }
+            ended => self.ended(ended?, current, note),
+        }
+    }
+
+    /// The same once more, behind the answer.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn end_again(&self, object: ObjectName, end: End) -> Result<(), Error> {
+        self.end((object, end)).await.map(drop)
+    }
+
     /// "Done" once it is known where revocations are kept; before that, 202.
     fn ended(
         &self,

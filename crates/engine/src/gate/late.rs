@@ -8,7 +8,7 @@ use edgegate::account::step::{LoginStep, Shard};
 use edgegate::guard::grants::Revocation;
 use edgegate::session::ObjectName;
 use edgegate::session::record::Notice;
-use edgegate::session::step::Confirm;
+use edgegate::session::step::{Confirm, End};
 use edgegate::time::UnixMillis;
 
 /// Something to be done once the answer is out.
@@ -18,6 +18,8 @@ pub(super) enum Late {
     Confirm(ObjectName, Confirm),
     /// A session was ended.
     Deliver(ObjectName, Vec<Notice>),
+    /// Sessions are to be ended, until the store answers.
+    End(ObjectName, End),
     /// A guess that was right is given back.
     Account(LateStep),
     /// A provider is to be told that a token has ended.

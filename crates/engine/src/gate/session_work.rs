@@ -14,10 +14,11 @@ use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::Error;
 use edgegate::guard::accounts::Accounts as _;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
-use edgegate::guard::session::notices;
+use edgegate::guard::session::{NOT_ENDED_YET, notices};
 use edgegate::guard::{Event, Request, SessionNote};
+use edgegate::session::ObjectName;
 use edgegate::session::record::Device;
-use edgegate::session::step::{Step, Which};
+use edgegate::session::step::{End, Step, Which};
 use edgegate::store::key_ring::RingReader as _;
 use edgegate::store::sessions::{Patience, SessionStore as _};
 
@@ -32,7 +33,12 @@ pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
     }
     let confirm = note.confirm.map(|(object, seen)| Late::Confirm(object, seen));
     let deliver = note.notices.clone().map(|(object, notices)| Late::Deliver(object, notices));
-    late::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver));
+    let end = note.end.clone().map(|(object, end)| {
+        let event = Event::fault(NOT_ENDED_YET).at(jobs.now());
+        jobs.tell(&Job::Note { event });
+        Late::End(object, end)
+    });
+    late::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver).chain(end));
 }
 
 /// How many providers are told at once of what has ended.
@@ -63,6 +69,12 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
             Late::Revoke(revocation) => ended.push(revocation),
             // A failure is in the log already.
             Late::ReadRing(asked_at) => drop(sessions.read(asked_at).await),
+            Late::End(object, end) => {
+                if end_again(&gate, &jobs, object, end.clone()).await.is_err() {
+                    // The next request that leaves something does it again.
+                    gate.late.borrow_mut().push(Late::End(object, end));
+                }
+            }
             Late::Deliver(object, notices) => {
                 let Some(own) = &gate.policy.sessions else { continue };
                 let backend = gate.backend(&jobs);
@@ -74,6 +86,17 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
         join_all(some.iter().map(|one| grants::revoke(&gate, &jobs, one))).await;
     }
     Ok(Outcome { text: "null".to_owned(), claims: None })
+}
+
+async fn end_again(
+    gate: &Gate,
+    jobs: &HostJobs,
+    object: ObjectName,
+    end: End,
+) -> Result<(), Error> {
+    let request = Request::bare("POST", "/");
+    let backend = gate.backend(jobs);
+    Endpoints::new(&gate.policy, &backend, &request, jobs.now())?.end_again(object, end).await
 }
 
 /// What `gate.sessions` asks for. `body` is the body that the Worker's endpoint takes.

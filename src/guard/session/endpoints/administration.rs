@@ -50,6 +50,14 @@ impl<B: Backend> Endpoints<'_, B> {
         self.ended(ended, None, SessionNote::default())
     }
 
+    /// The same because of something that is done.
+    ///
+    /// # Errors
+    /// None that says that it is not done.
+    pub(in crate::guard) async fn end_all_surely(&self, subject: &str) -> Result<Answer, Error> {
+        self.end_surely((self.object_of(subject), End::all()), SessionNote::default()).await
+    }
+
     /// Ends one session of a subject, or all but it.
     ///
     /// # Errors

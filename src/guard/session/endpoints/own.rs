@@ -122,10 +122,10 @@ impl<B: Backend> Endpoints<'_, B> {
         self.ended(ended, current, note)
     }
 
-    /// Ends all sessions of a user but the one of this token.
+    /// Ends all sessions of a user but the one of this token, because of something that is done.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a token without a session, [`Error::StoreUnavailable`].
+    /// None that says that it is not done.
     pub(in crate::guard) async fn end_others(
         &self,
         token: &VerifiedToken,
@@ -133,9 +133,8 @@ impl<B: Backend> Endpoints<'_, B> {
     ) -> Result<Answer, Error> {
         let object = self.object_of(token.subject().unwrap_or_default());
         let current = token.claims().session_id().and_then(SessionId::parse);
-        let id = current.ok_or(Error::NotFound)?;
-        let ended = self.end((object, End::of(Which::Others, id))).await?;
-        self.ended(ended, Some(id), note)
+        let end = current.map_or_else(End::all, |id| End::of(Which::Others, id));
+        self.end_surely((object, end), note).await
     }
 
     /// `POST /logout`: ends the session of this cookie or token, or all. Cookies are taken out also if they are worth nothing any more.
