@@ -77,7 +77,7 @@ export interface AdminClient {
   /** Ends them: all, those at a provider, or one. */
   endGrants(query: { subject: string }): Promise<EndedGrants>;
   /** The account with an address: docs/accounts.md. */
-  findAccount(): Promise<Account>;
+  findAccount(body: FindAccount): Promise<Account>;
   /** A new account, with a password or with a hash of one. */
   createAccount(body: NewAccount): Promise<Account>;
   /** A link to register, by mail; an account that waits for its owner. docs/account-mail.md. */
@@ -384,6 +384,12 @@ export interface Grants {
 
 export interface EndedGrants {
   ended: number;
+}
+
+/** Whose account. */
+export interface FindAccount {
+  /** The address. */
+  email: string;
 }
 
 /** An account. Its address is not kept. */

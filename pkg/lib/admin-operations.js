@@ -25,7 +25,7 @@ export const OPERATIONS = {
   enableSubject: ['POST', '/admin/subjects/enable', true],
   listGrants: ['GET', '/admin/grants', false],
   endGrants: ['DELETE', '/admin/grants', false],
-  findAccount: ['GET', '/admin/accounts', false],
+  findAccount: ['POST', '/admin/accounts/find', true],
   createAccount: ['POST', '/admin/accounts', true],
   inviteAccount: ['POST', '/admin/accounts/invite', true],
   getAccount: ['GET', '/admin/accounts/{id}', false],

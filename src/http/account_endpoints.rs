@@ -64,6 +64,8 @@ pub const LOGIN_METHODS: &str = "GET, POST";
 pub enum AdminAccountEndpoint {
     /// `/admin/accounts`
     All,
+    /// `/admin/accounts/find`: an address is in a body, since URLs are in logs.
+    Find,
     /// `/admin/accounts/invite`
     Invite,
     /// `/admin/accounts/{id}`
@@ -72,13 +74,14 @@ pub enum AdminAccountEndpoint {
 
 impl AdminAccountEndpoint {
     /// All of them. Of two that fit, the first one counts.
-    pub const ALL: [Self; 3] = [Self::All, Self::Invite, Self::One];
+    pub const ALL: [Self; 4] = [Self::All, Self::Find, Self::Invite, Self::One];
 
     /// Its path below the prefix.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::All => "/admin/accounts",
+            Self::Find => "/admin/accounts/find",
             Self::Invite => "/admin/accounts/invite",
             Self::One => "/admin/accounts/{id}",
         }
@@ -88,8 +91,7 @@ impl AdminAccountEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::All => "GET, POST",
-            Self::Invite => "POST",
+            Self::All | Self::Find | Self::Invite => "POST",
             Self::One => "GET, PATCH, DELETE",
         }
     }

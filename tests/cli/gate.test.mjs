@@ -18,6 +18,7 @@ let project;
 let proxy;
 /** Method and path of each request that a command has made. */
 const asked = new Set();
+const urls = [];
 
 before(async () => {
   const prefixes = [{ prefix: 'sk' }, { prefix: '', format: 'imported' }];
@@ -39,6 +40,7 @@ after(async () => {
 const recording = (port) => new Promise((resolve) => {
   const server = http.createServer((request, response) => {
     asked.add(`${request.method} ${request.url.split('?')[0].replace('/auth', '')}`);
+    urls.push(request.url);
     const { host, ...headers } = request.headers;
     const onward = http.request({ host: '127.0.0.1', port, agent: false, method: request.method, path: request.url, headers: { ...headers, host: 'api.example.com' } }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
@@ -252,6 +254,7 @@ test('accounts are made, found, changed and deleted; a password is never an argu
   const login = (password) => gate.post('/auth/login', { body: { email, password } });
   admitted(await gate.get('/v1/posts', { token: (await login('quiet river, late boat')).json().access_token }), { subject: `account|${id}` });
   assert.match((await ok(['accounts', 'find', email])).stdout, new RegExp(id));
+  assert.deepEqual(urls.filter((one) => /ada(@|%40)/.test(one)), [], 'URLs are in the logs of whoever carries them');
   await ok(['accounts', 'set-password', id], { input: 'a wholly new one' });
   refused(await login('quiet river, late boat'), 'INVALID_CREDENTIALS');
   await ok(['accounts', 'scopes', id, '--scope', 'write:posts']);

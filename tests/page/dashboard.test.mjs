@@ -507,11 +507,14 @@ test('sessions are opened, listed, narrowed and ended; a subject is disabled, en
 
 test('accounts are made, found, changed and deleted', () => opened({}, async (page) => {
   const email = 'ada@example.com';
+  const urls = [];
+  page.on('request', (request) => urls.push(request.url()));
   const logIn = async (password) => (await gate.post('/auth/login', { body: { email, password } })).status;
   await to(page, 'accounts');
   await page.getByLabel('Email').fill(email);
   await page.getByRole('button', { name: 'Find' }).click();
   await page.getByText(`Nobody has the address ${email}.`).waitFor();
+  assert.ok(urls.some((url) => url.endsWith('/admin/accounts/find')), urls.join(' '));
   await page.getByRole('button', { name: 'New account' }).click();
   assert.equal(await dialog(page).getByLabel('Email').inputValue(), email);
   await dialog(page).getByLabel('Password').fill('password1');
@@ -524,6 +527,8 @@ test('accounts are made, found, changed and deleted', () => opened({}, async (pa
   const row = page.getByRole('table', { name: `Account of ${email}` }).getByRole('row', { name: /write:posts/ });
   assert.match(await row.textContent(), /good/);
   assert.equal(await logIn('quiet river, late boat'), 200);
+
+  assert.deepEqual(urls.filter((url) => /ada(@|%40)/.test(url)), [], 'URLs are in the logs of whoever carries them');
 
   await page.getByRole('button', { name: 'Disable' }).click();
   await confirm(page, 'Disable');

@@ -470,12 +470,12 @@ test('whoever registers confirms the address in the same browser, and logs in wi
   assert.ok(mail.link.startsWith(`${ORIGIN}/auth/verify-email#token=`) && mail.text.includes('It is good for 24 hours'));
   // Before that there is no account.
   refused(await logIn(email, PASSWORD, {}, at('open')), 'INVALID_CREDENTIALS');
-  refused(await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`), 'NOT_FOUND');
+  refused(await at('open').admin('POST', '/accounts/find', { email }), 'NOT_FOUND');
   const done = await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } });
   assert.deepEqual([done.status, done.text], [200, '{"registered":true}']);
   // Strangers who guess keep this browser out of nothing.
   assert.deepEqual(Object.keys(cookiesOf(done)), ['__Host-edgegate-d']);
-  const account = (await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`)).json();
+  const account = (await at('open').admin('POST', '/accounts/find', { email })).json();
   assert.deepEqual([account.is_verified, account.scopes], [true, []]);
   const opened = (await logIn(email, PASSWORD, {}, at('open'))).json();
   admitted(await at('open').get('/v1/posts', { token: opened.access_token }), { subject: account.subject });

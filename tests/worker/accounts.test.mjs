@@ -285,7 +285,7 @@ test('passwords that others have hashed are taken, and hashed anew at the first 
 
 test('an administrator makes, finds, changes and deletes accounts', async () => {
   const { email, id, subject } = await created({ verified: true });
-  const found = await sessions.admin('GET', `/accounts?email=${encodeURIComponent(email)}`);
+  const found = await sessions.admin('POST', '/accounts/find', { email: email.toUpperCase() });
   assert.deepEqual(Object.keys(found.json()), ['id', 'subject', 'disabled', 'is_verified', 'scopes', 'created_at', 'imported', 'factors']);
   assert.equal(found.json().id, id);
   assert.equal(found.json().is_verified, true);
@@ -297,8 +297,10 @@ test('an administrator makes, finds, changes and deletes accounts', async () => 
     [{ email: 'ada.lovelace@example.com', password: 'ada.lovelace1' }, /^password: Use a password that is not your address/],
     [{ email: freshEmail(), password: PASSWORD, scopes: ['"'] }, /^scopes\[0\]/],
   ]) refused(await sessions.admin('POST', '/accounts', body), 'INVALID_REQUEST', { hint });
-  refused(await sessions.admin('GET', `/accounts?email=${encodeURIComponent(freshEmail())}`), 'NOT_FOUND');
+  refused(await sessions.admin('POST', '/accounts/find', { email: freshEmail() }), 'NOT_FOUND');
   refused(await sessions.admin('GET', '/accounts/nothing'), 'NOT_FOUND');
+  // An address is in no URL.
+  refused(await sessions.admin('GET', '/accounts?email=ada@example.com'), 'METHOD_NOT_ALLOWED');
 
   const opened = (await logIn(email)).json();
   const use = () => sessions.get('/v1/posts', { token: opened.access_token });
@@ -408,7 +410,7 @@ test('one path, two ways in: by GET a provider is chosen, a password is posted',
   const none = new Sessions(gate, 'none');
   refused(await none.post('/auth/login', { body: { email: 'ada@example.com', password: PASSWORD } }), 'NOT_FOUND');
   refused(await none.post('/auth/password', { body: {} }), 'NOT_FOUND');
-  refused(await none.admin('GET', '/accounts?email=ada@example.com'), 'NOT_FOUND');
+  refused(await none.admin('POST', '/accounts/find', { email: 'ada@example.com' }), 'NOT_FOUND');
 });
 
 test('the watch counts guesses as failed authentication', async () => {

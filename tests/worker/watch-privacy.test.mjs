@@ -124,7 +124,7 @@ async function call() {
 
   const email = `${sent.email}@example.com`;
   await gate.admin('POST', '/accounts', { email, password: `${sent.password} long enough` });
-  await gate.admin('GET', `/accounts?email=${encodeURIComponent(email)}`);
+  await gate.admin('POST', '/accounts/find', { email });
   const opened = await gate.post('/auth/login', { body: { email, password: `${sent.password} long enough` }, ip, headers });
   assert.equal(opened.status, 200, opened.text);
   credentials.access = opened.json().access_token;

@@ -22,7 +22,7 @@ export function accounts({ gate }) {
     email = wanted;
     body.section.hidden = false;
     body.section.setAttribute('aria-busy', 'true');
-    const found = await gate.ask('GET', '/admin/accounts', { query: { email } }).catch((error) => error);
+    const found = await gate.ask('POST', '/admin/accounts/find', { body: { email } }).catch((error) => error);
     // Somebody else was asked about since.
     if (wanted !== email) return;
     body.section.removeAttribute('aria-busy');
@@ -33,7 +33,7 @@ export function accounts({ gate }) {
 
   /** Nobody has this address, or the policy has no accounts: the gate says the same, and what it answers to another question tells them apart. */
   async function absent() {
-    const probe = await gate.ask('GET', '/admin/accounts', { query: { email: '' } }).catch((error) => error);
+    const probe = await gate.ask('POST', '/admin/accounts/find', { body: { email: '' } }).catch((error) => error);
     if (probe instanceof Refused && probe.code === 'NOT_FOUND') redraw(root, missing('accounts'));
     else redraw(body.body, h('p', { class: 'none' }, `Nobody has the address ${email}.`));
   }

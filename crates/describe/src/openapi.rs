@@ -399,11 +399,6 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             ("PasskeyId", at("id", "path", "What the authenticator calls the passkey.", text()))
         }
         Parameter::AccountId => ("AccountId", at("id", "path", "The id of the account.", text())),
-        Parameter::Email => {
-            let mut email = at("email", "query", "The address.", text());
-            set(&mut email, "required", json!(true));
-            ("Email", email)
-        }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
         Parameter::GrantProvider => {
             ("GrantProvider", at("provider", "query", "Only those at this provider.", text()))

@@ -51,7 +51,6 @@ pub(crate) enum Parameter {
     AcrValues,
     AccountId,
     PasskeyId,
-    Email,
     Owner,
     Subject,
     GrantProvider,
@@ -240,8 +239,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     delete "/admin/grants" "endGrants" "Ends them: all, those at a provider, or one.",
         Caller::Administrator, [Subject GrantProvider GrantAccount], Body::None, [200 "How many." ["EndedGrants"]], [ADMINISTRATOR BAD_REQUEST];
 
-    get "/admin/accounts" "findAccount" "The account with an address: docs/accounts.md.",
-        Caller::Administrator, [Email], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/accounts/find" "findAccount" "The account with an address: docs/accounts.md.",
+        Caller::Administrator, [], Body::Json("FindAccount"), [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/accounts" "createAccount" "A new account, with a password or with a hash of one.",
         Caller::Administrator, [], Body::Json("NewAccount"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/accounts/invite" "inviteAccount" "A link to register, by mail; an account that waits for its owner. docs/account-mail.md.",

@@ -191,10 +191,12 @@ const BELOW_PREFIX: &[Endpoint] = &[
     Endpoint {
         path: AdminAccountEndpoint::All.path(),
         methods: AdminAccountEndpoint::All.methods(),
-        handler: Handler::Admin(&[
-            |admin| Box::pin(accounts::find(admin)),
-            |admin| Box::pin(accounts::create(admin)),
-        ]),
+        handler: Handler::Admin(&[|admin| Box::pin(accounts::create(admin))]),
+    },
+    Endpoint {
+        path: AdminAccountEndpoint::Find.path(),
+        methods: AdminAccountEndpoint::Find.methods(),
+        handler: Handler::Admin(&[|admin| Box::pin(accounts::find(admin))]),
     },
     Endpoint {
         path: AdminAccountEndpoint::Invite.path(),

@@ -41,6 +41,14 @@ described! {
 }
 
 described! {
+    /// Whose account.
+    struct FindBody as FindAccount, refused {
+        /// The address.
+        email: String,
+    }
+}
+
+described! {
     /// What changes. All sessions of the account end.
     struct ChangeBody as AccountChange, refused {
         /// Whether nobody may log in to it.
@@ -59,6 +67,7 @@ described! {
 #[cfg(feature = "describe")]
 pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
     known.add::<CreateBody>();
+    known.add::<FindBody>();
     known.add::<ChangeBody>();
 }
 
@@ -100,12 +109,22 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
-    /// `GET /admin/accounts?email=`.
+    /// `POST /admin/accounts/find`. An address is in no URL: those are in the logs of whoever carries the request.
     ///
     /// # Errors
     /// [`Error::InvalidField`], [`Error::NotFound`], [`Error::StoreUnavailable`].
-    pub async fn find(&self, email: Option<&str>) -> Result<Answer, Error> {
-        let key = self.key(&name(email.unwrap_or_default())?)?;
+    pub async fn find(&self, body: &[u8]) -> Result<Answer, Error> {
+        let FindBody { email } =
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
+        self.find_by(&email).await
+    }
+
+    /// The same by the address.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::find`].
+    pub async fn find_by(&self, email: &str) -> Result<Answer, Error> {
+        let key = self.key(&name(email)?)?;
         let shard = Shard::Names(shard_of(&key));
         self.shown_by(shard, LoginStep::Find(key)).await
     }

@@ -9,7 +9,7 @@ use crate::policy::Role;
 #[must_use]
 pub fn role_for(method: &str, path: &str) -> Role {
     let part = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if matches!(method, "GET" | "HEAD") || part == "explain" {
+    if matches!(method, "GET" | "HEAD") || part == "explain" || path == "/accounts/find" {
         return Role::Read;
     }
     match part {
@@ -49,6 +49,9 @@ mod tests {
             ("GET", "/grants", Role::Read),
             ("DELETE", "/grants", Role::Sessions),
             ("POST", "/accounts", Role::Accounts),
+            ("POST", "/accounts/find", Role::Read),
+            ("POST", "/accounts/invite", Role::Accounts),
+            ("PATCH", "/accounts/{id}", Role::Accounts),
             ("GET", "/watch", Role::Read),
             ("POST", "/explain", Role::Read),
             ("POST", "/keysx", Role::All),

@@ -12,7 +12,7 @@ use super::backend::{Gate, HostBackend};
 use super::endpoint_answer::{Call, written};
 use super::grants;
 use super::mails;
-use super::own_endpoint::{OwnAnswer, check_method, query_of};
+use super::own_endpoint::{OwnAnswer, check_method};
 use super::session_work;
 use super::task::{HostJobs, Job, Outcome};
 use super::watch_work;
@@ -26,7 +26,6 @@ use edgegate::http::account_endpoints::AdminAccountEndpoint;
 use edgegate::http::reply::Fields;
 use edgegate::http::session_endpoints::matched;
 use edgegate::policy::{Audit, Policy, Role};
-use edgegate::session::oauth::Form;
 
 /// The largest body, as in the Worker.
 const MAX_BODY: usize = 64 * 1024;
@@ -71,9 +70,8 @@ pub(super) async fn answered(
     }
     let done = match allowed.and_then(|()| more.at_most(MAX_BODY)) {
         Ok(body) => {
-            let target = asked.sent_target();
             let by = AskedBy { route: administered::LOGGED_AS, actor: Some(actor.name()) };
-            over_http(gate, ((request, by), body, query_of(&target)), (endpoint, id), jobs).await
+            over_http(gate, ((request, by), body), (endpoint, id), jobs).await
         }
         Err(error) => Err(error),
     };
@@ -108,18 +106,14 @@ fn check_audit(policy: &Policy, role: Role) -> Result<(), Error> {
 
 async fn over_http(
     gate: &Gate,
-    ((request, by), body, query): ((&Request<'_>, AskedBy<'_>), &[u8], &str),
+    ((request, by), body): ((&Request<'_>, AskedBy<'_>), &[u8]),
     (endpoint, id): (AdminAccountEndpoint, &str),
     jobs: &HostJobs,
 ) -> Result<Answer, Error> {
     use AdminAccountEndpoint as At;
-    let form = Form::parse_for(&["email"], query.as_bytes());
     let act = match (endpoint, request.method) {
-        (At::All, "POST") => Act::Create(body),
-        (At::All, _) => {
-            let form = form.map_err(|_| Error::invalid_field("email", "is not well encoded"))?;
-            return carry_out(gate, (request, by), Act::Find(form.get("email")), jobs).await;
-        }
+        (At::All, _) => Act::Create(body),
+        (At::Find, _) => Act::Find(body),
         (At::Invite, _) => Act::Invite(body),
         (At::One, "PATCH") => Act::Change(id, body),
         (At::One, "DELETE") => Act::Delete(id),
@@ -132,7 +126,8 @@ async fn over_http(
 enum Act<'a> {
     Create(&'a [u8]),
     Invite(&'a [u8]),
-    Find(Option<&'a str>),
+    Find(&'a [u8]),
+    FindBy(&'a str),
     Show(&'a str),
     Change(&'a str, &'a [u8]),
     Delete(&'a str),
@@ -149,7 +144,8 @@ async fn carry_out(
     let done = match act {
         Act::Create(body) => accounts.create(body).await,
         Act::Invite(body) => accounts.invite(body).await,
-        Act::Find(email) => accounts.find(email).await,
+        Act::Find(body) => accounts.find(body).await,
+        Act::FindBy(email) => accounts.find_by(email).await,
         Act::Show(id) => accounts.show(id).await,
         Act::Change(id, body) => accounts.change(id, body).await,
         Act::Delete(id) => match accounts.delete(id).await {
@@ -205,7 +201,7 @@ pub(super) async fn administer(
     let act = match &asked {
         AccountsAsked::Create { body } => Act::Create(body.get().as_bytes()),
         AccountsAsked::Invite { body } => Act::Invite(body.get().as_bytes()),
-        AccountsAsked::Find { email } => Act::Find(Some(email)),
+        AccountsAsked::Find { email } => Act::FindBy(email),
         AccountsAsked::Get { id } => Act::Show(id),
         AccountsAsked::Update { id, body } => Act::Change(id, body.get().as_bytes()),
         AccountsAsked::Delete { id } => Act::Delete(id),

@@ -33,10 +33,10 @@ pub(crate) async fn invite(admin: &Admin<'_>) -> Answer {
     .await
 }
 
-/// `GET /accounts?email=`.
+/// `POST /accounts/find`.
 pub(crate) async fn find(admin: &Admin<'_>) -> Answer {
-    let email = admin.query().email;
-    with(admin, async |accounts| accounts.find(email.as_deref()).await).await
+    let body = admin.body().await?;
+    with(admin, async |accounts| accounts.find(&body).await).await
 }
 
 /// `GET /accounts/{id}`.
