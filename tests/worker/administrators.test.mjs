@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { ROOT, SECRETS, refused, startGate } from './harness.mjs';
+import { shown } from './authenticator.mjs';
+import { ROOT, SECRETS, admitted, refused, startGate } from './harness.mjs';
 import { sessionPolicy } from './sessions.mjs';
 
 const ROLES = ['read', 'keys', 'revoke', 'sessions', 'accounts', 'all'];
@@ -24,6 +25,7 @@ before(async () => {
     secrets,
     policy: sessionPolicy({
       revocation: { mode: 'ledger' },
+      accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] },
       watch: { metrics_secret: 'METRICS_SECRET' },
       admin: { secret: 'ADMIN_TOKEN', secrets: ROLES.map((role) => ({ name: `${role}-only`, secret: `${role.toUpperCase()}_ROLE`, roles: [role] })) },
     }),
@@ -57,6 +59,25 @@ describe('roles', () => {
       }
     });
   }
+
+  test('accounts is as powerful as any caller, as keys and sessions are', async () => {
+    const post = (target, body, options) => gate.post(`/auth${target}`, { body, ...options });
+    const email = 'ada@example.com';
+    const made = await post('/admin/accounts', { email, password: 'quiet river, late boat', scopes: ['read:posts'] }, { token: SECRET_OF.accounts });
+    assert.equal(made.status, 201, made.text);
+    const { id, subject } = made.json();
+    const { access_token: token } = (await post('/login', { email, password: 'quiet river, late boat' })).json();
+    const { secret } = (await post('/mfa/totp', {}, { token })).json();
+    const confirmed = await post('/mfa/totp/confirm', { code: shown(secret), password: 'quiet river, late boat' }, { token });
+    assert.ok([200, 202].includes(confirmed.status), confirmed.text);
+    refused(await post('/login', { email, password: 'quiet river, late boat' }), 'MFA_REQUIRED');
+    const body = { password: 'seven slow bicycles', drop_factors: true };
+    const changed = await gate.request('PATCH', `/auth/admin/accounts/${id}`, { body, token: SECRET_OF.accounts });
+    assert.ok([200, 202].includes(changed.status), changed.text);
+    const opened = await post('/login', { email, password: 'seven slow bicycles' });
+    assert.equal(opened.status, 200, opened.text);
+    admitted(await gate.get('/v1/posts', { token: opened.json().access_token }), { subject });
+  });
 
   test('what is not there is not there for anybody, and a secret is asked for before', async () => {
     for (const role of ROLES) {
