@@ -17,7 +17,7 @@ const secrets = { ...sessionSecrets(), ACCOUNTS_SECRET: SECRETS.ACCOUNTS_SECRET 
 
 /** A browser that keeps cookies, and a gate with pages. */
 function browser() {
-  const { gate } = gateOf({ policy: accountPolicy({}, { pages: true }), secrets, stores: { sessions: memoryStore(), accounts: memoryStore() } });
+  const { gate, clock } = gateOf({ policy: accountPolicy({}, { pages: true }), secrets, stores: { sessions: memoryStore(), accounts: memoryStore() } });
   const jar = new Map();
   const ip = freshIp();
   const ask = async (method, path, form) => {
@@ -34,11 +34,11 @@ function browser() {
     }
     return { status, text, to: fields.find(([name]) => name === 'Location')?.[1], type: fields.find(([name]) => name === 'Content-Type')?.[1] };
   };
-  return { gate, get: (path) => ask('GET', path), post: (path, form) => ask('POST', path, form) };
+  return { gate, clock, get: (path) => ask('GET', path), post: (path, form) => ask('POST', path, form) };
 }
 
 test('who is not logged in is sent to log in, and the forms do what the requests of programs do', async () => {
-  const { gate, get, post } = browser();
+  const { gate, clock, get, post } = browser();
   const email = 'own@example.com';
   await gate.accounts.create({ email, password: PASSWORD });
   const away = await get('/auth/account?do=password');
@@ -60,7 +60,7 @@ test('who is not logged in is sent to log in, and the forms do what the requests
   assert.ok(!page.text.includes('Passkeys'), 'this policy has none');
 
   const secret = /<code>([A-Z2-7 ]+)<\/code>/.exec((await post('/auth/mfa/totp', { label: email })).text)[1].replaceAll(' ', '');
-  const code = generateSync({ secret });
+  const code = generateSync({ secret, epoch: clock.now });
   const kept = await post('/auth/mfa/totp/confirm', { code, password: ANOTHER });
   assert.equal(kept.text.match(/<li><code>/g)?.length, 10, kept.text);
   assert.match((await get('/auth/account')).text, /10<\/bdi> left/);
