@@ -634,7 +634,7 @@ export interface AccountMail {
 
 /** What `log` gets. */
 export interface GateEvent {
-  event: 'admitted' | 'refused' | 'answered' | 'account' | 'fault';
+  event: 'admitted' | 'refused' | 'answered' | 'account' | 'administered' | 'fault';
   /** Milliseconds since 1970. */
   at?: number;
   code?: RefusalCode;
@@ -655,7 +655,10 @@ export interface GateEvent {
   action?: string;
   /** Of a login to an account: by what, in the order in which it was shown, such as `password totp`. */
   methods?: string;
-  /** Of an account: the name of the administrator's secret, if an administrator did it. */
+  /** Of what was administered: the path of the request, and the status of its answer. */
+  path?: string;
+  status?: number;
+  /** The name of the administrator's secret, if an administrator did it. */
   actor?: string;
   /** Store faults that the policy lets pass. */
   faults?: string[];
