@@ -118,7 +118,7 @@ test('whoever registered, or was invited, is told too; the address is kept seale
     ok(await sessions.post('/auth/password', { token, body: { password: PASSWORD, new_password: ANOTHER } }));
     const [, notice] = await mailer.next(one, 2);
     assert.equal(notice.type, 'account.password_changed');
-    const { id } = ok(await sessions.admin('GET', `/accounts?email=${encodeURIComponent(one)}`));
+    const { id } = ok(await sessions.admin('POST', '/accounts/find', { email: one }));
     const shard = `names/${Buffer.from(id, 'base64url').readUInt16BE(0)}`;
     const rows = async () => (await sessions.object('EDGEGATE_LOGINS', shard, 'X-Dump')).text;
     const kept = await rows();

@@ -182,8 +182,9 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await ask('logInByPasskey', {}, {}, 400);
   await ask('passkeyLogInOptions', undefined, { 'Sec-Fetch-Site': 'cross-site' }, 403);
   await ask('listMyPasskeys', undefined, mine, 200);
-  await ask('removePasskey', undefined, mine, [200, 202], made.id);
-  await ask('removePasskey', undefined, mine, 404, made.id);
+  await ask('removePasskey', undefined, mine, 400, made.id);
+  await ask('removePasskey', { password }, mine, [200, 202], made.id);
+  await ask('removePasskey', { password }, mine, 404, made.id);
   await ask('listMyPasskeys', undefined, {}, 401);
   await ask('changePassword', { password, new_password: 'a wholly new one' }, { Authorization: `Bearer ${bearer}` }, 200);
   await ask('changePassword', {}, {}, 401);
@@ -191,19 +192,20 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   const own = { Authorization: `Bearer ${now.access_token}` };
   await ask('getFactors', undefined, own, 200);
   await ask('getFactors', undefined, {}, 401);
-  await ask('dropTotp', undefined, own, 404);
+  await ask('dropTotp', { password: 'a wholly new one' }, own, 404);
   const { secret } = (await ask('setUpTotp', { label: email }, own, 200)).json();
   await ask('setUpTotp', { label: '' }, own, 400);
   await ask('confirmTotp', { code: '00000x', password: 'a wholly new one' }, own, 401);
   await ask('confirmTotp', { code: shown(secret) }, own, 400);
   await ask('confirmTotp', { code: shown(secret), password: 'a wholly new one' }, own, [200, 202]);
-  const { recovery_codes: [code] } = (await ask('newRecoveryCodes', undefined, own, [200, 202])).json();
+  const { recovery_codes: [code] } = (await ask('newRecoveryCodes', { password: 'a wholly new one' }, own, [200, 202])).json();
   const waiting = async () => (await ask('logInByPassword', { email, password: 'a wholly new one' }, page, 401)).json().mfa_token;
   await ask('logInBySecondFactor', { mfa_token: await waiting(), recovery_code: code }, page, 200);
   await ask('logInBySecondFactor', { mfa_token: await waiting(), recovery_code: code }, {}, 401);
   await ask('logInBySecondFactor', { mfa_token: 'x', code: '123456' }, { Accept: 'application/problem+json' }, 401);
   await ask('logInBySecondFactor', {}, {}, 400);
-  await ask('dropTotp', undefined, own, [200, 202]);
+  await ask('dropTotp', undefined, own, 400);
+  await ask('dropTotp', { password: 'a wholly new one' }, own, [200, 202]);
   assert.equal((await admin.getAccount(id)).factors.totp, false);
   assert.equal((await admin.changeAccount(id, { drop_factors: true })).factors.recovery_codes_left, 0);
   assert.equal((await admin.changeAccount(id, { disabled: true })).disabled, true);
@@ -268,6 +270,8 @@ test('all other endpoints answer what is described, to those who may ask and to 
   await ask('askToLogOut', {}, 405);
   // Nor does it send mails; that of tests/worker/account-mail.test.mjs does.
   for (const id of ['register', 'verifyEmail', 'askForReset', 'resetPassword', 'askForMagicLink', 'logInByMagicLink']) await ask(id, { headers: json, body: '{}' }, 404);
+  // And it has no pages; those of tests/page/own-account.test.mjs and its neighbours have.
+  for (const id of ['ownPage', 'useOwnPage']) await ask(id, {}, 404);
   // Strangers, everywhere: what administration answers them is described too.
   for (const operation of operations.filter((one) => one.route.startsWith('/admin'))) {
     const target = `/auth${operation.route.replace('{id}', 'x')}`;
