@@ -444,6 +444,8 @@ export interface AccountChange {
   password?: string | null | undefined;
   /** A hash of it. */
   password_hash?: string | null | undefined;
+  /** `true`: nobody logs in until its owner has set a new password by a link. Needs `accounts.mail`. */
+  require_reset?: boolean | undefined;
   /** Its new scopes. */
   scopes?: readonly string[] | null | undefined;
 }

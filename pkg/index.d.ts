@@ -1173,6 +1173,8 @@ export interface AccountChanges {
   scopes?: string[] | undefined;
   /** Whether all factors but the password are taken out: for an owner who has lost them. */
   dropFactors?: boolean | undefined;
+  /** `true`: nobody logs in until its owner has set a new password by a link. Needs `accounts.mail`. */
+  requireReset?: boolean | undefined;
 }
 
 /** An account. */
@@ -1181,6 +1183,8 @@ export interface Account {
   /** The subject of its sessions: `account|` and the id, for ever. */
   subject: string;
   disabled: boolean;
+  /** Its owner has to set a new password by a link before anybody logs in. */
+  resetRequired?: true;
   /** It waits for whoever was invited. */
   invited?: true;
   /** Whether the address is known to be its owner's. */

@@ -405,6 +405,8 @@ errors! {
     ClientNotProven => InvalidToken, "client_not_proven", "the client has not proven itself";
     /// The subject was disabled by an administrator.
     SubjectDisabled => NotAllowed, "subject_disabled", "the subject is disabled";
+    /// An administrator asks for a new password, and it was not set yet.
+    ResetRequired => NotAllowed, "reset_required", "a new password has to be set first";
     /// A cookie would decide, and the browser says, or does not say, which page sends the request.
     CrossSite {
         /// What was found.
@@ -855,6 +857,7 @@ mod tests {
                 "oauth",
                 "client_not_proven",
                 "subject_disabled",
+                "reset_required",
                 "cross_site",
                 "login_interrupted",
                 "login_declined",

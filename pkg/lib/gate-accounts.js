@@ -26,7 +26,7 @@ export class AccountAdministration {
   }
 
   async update(id, changes) {
-    return this.#ask('update', { id: idOf(id), body: bodyOf(changes, ['disabled', 'password', 'passwordHash', 'scopes', 'dropFactors']) });
+    return this.#ask('update', { id: idOf(id), body: bodyOf(changes, ['disabled', 'password', 'passwordHash', 'scopes', 'dropFactors', 'requireReset']) });
   }
 
   async delete(id) {

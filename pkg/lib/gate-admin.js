@@ -4,7 +4,7 @@ import { EdgegateError } from './errors.js';
 /** Members that have another name in the core. The names of limits are not translated. */
 const CORE_NAMES = {
   expiresInSecs: 'expires_in_secs', importedSha256: 'imported_sha256', overlapSecs: 'overlap_secs', keyId: 'key_id', passwordHash: 'password_hash',
-  dropFactors: 'drop_factors',
+  dropFactors: 'drop_factors', requireReset: 'require_reset', resetRequired: 'reset_required',
 };
 const OWN_NAMES = Object.fromEntries(Object.entries(CORE_NAMES).map(([own, core]) => [core, own]));
 /** A member's name alone or at the beginning of a path, which is not the name of a limit. */

@@ -432,10 +432,14 @@ impl ShardState {
     }
 
     fn change(&mut self, change: Change, terms: Terms<'_>, salt: [u8; SALT_BYTES]) -> LoginOutcome {
-        let Change { id, disabled, password, scopes, drop_factors } = change;
+        let Change { id, disabled, password, scopes, drop_factors, require_reset } = change;
         let Some(key) = self.key_of(&id) else { return LoginOutcome::Gone };
         let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
         let Some(account) = row.account.as_mut() else { return LoginOutcome::Gone };
+        // It would be enabled with the password that nobody should have any more.
+        if require_reset && account.standing == Standing::Disabled && disabled != Some(false) {
+            return LoginOutcome::Wrong;
+        }
         if let Some(password) = password {
             let Some(kept) = kept(password, terms, salt) else { return LoginOutcome::BadHash };
             account.set_password(kept);
@@ -455,6 +459,9 @@ impl ShardState {
                 account.standing = Standing::Active;
             }
             Some(false) | None => {}
+        }
+        if require_reset && account.standing == Standing::Active {
+            account.standing = Standing::ResetRequired;
         }
         let changed = shown(Some(row));
         self.note(NAME, &key);
@@ -487,7 +494,8 @@ fn shown(row: Option<&NameRow>) -> LoginOutcome {
     LoginOutcome::Shown(ShownAccount {
         id: account.id,
         subject: account.subject(),
-        disabled: !matches!(account.standing, Standing::Active | Standing::Invited),
+        disabled: account.standing == Standing::Disabled,
+        reset_required: account.standing == Standing::ResetRequired,
         invited: account.standing == Standing::Invited,
         is_verified: account.is_verified,
         scopes: account.scopes.clone(),
@@ -627,7 +635,8 @@ mod tests {
 
     /// Nothing.
     const fn change_of(id: AccountId) -> Change {
-        Change { id, disabled: None, password: None, scopes: None, drop_factors: false }
+        let (scopes, drop_factors, require_reset) = (None, false, false);
+        Change { id, disabled: None, password: None, scopes, drop_factors, require_reset }
     }
 
     fn writer() -> Writer {

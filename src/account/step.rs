@@ -11,7 +11,7 @@ use super::{
     passkey_step::PasskeyStep,
     passkeys::OwnPasskey,
     recovery::CodeHash,
-    row::{Account, AccountId, AccountState, Factors, RowKey},
+    row::{Account, AccountId, AccountState, Factors, RowKey, Standing},
     second_step::SecondStep,
 };
 use crate::{
@@ -141,6 +141,9 @@ pub struct Change {
     pub scopes: Option<Vec<String>>,
     /// Whether all factors but the password are taken out.
     pub drop_factors: bool,
+    /// Whether a new password has to be set by a link before anybody logs in.
+    #[serde(default)]
+    pub require_reset: bool,
 }
 
 /// What happens.
@@ -262,6 +265,9 @@ pub struct ShownAccount {
     pub subject: String,
     /// Whether it may not be used.
     pub disabled: bool,
+    /// Whether a new password has to be set by a link before anybody logs in.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub reset_required: bool,
     /// Whether it was invited, and has not set a password yet.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub invited: bool,
@@ -325,6 +331,9 @@ pub struct Right {
     pub state: AccountState,
     /// Whether the account may not be used.
     pub disabled: bool,
+    /// Whether that is so until a new password is set by a link.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub reset_required: bool,
     /// The scopes of its sessions.
     pub scopes: Vec<String>,
     /// What it is asked for beside its password.
@@ -340,6 +349,7 @@ impl Right {
         Self {
             state: account.state(),
             disabled: !account.is_active(),
+            reset_required: account.standing == Standing::ResetRequired,
             scopes: account.scopes.clone(),
             factors: account.factors(),
             has_address: account.has_address(),

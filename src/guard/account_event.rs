@@ -35,6 +35,8 @@ pub enum AccountAction {
     PasskeyAdded,
     /// A passkey was taken out.
     PasskeyRemoved,
+    /// An administrator asked for a new password.
+    ResetRequired,
     /// An administrator took all factors out but the password.
     FactorsRemoved,
     /// An administrator changed its scopes.
@@ -66,6 +68,7 @@ impl AccountAction {
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::PasskeyAdded => "passkey_added",
             Self::PasskeyRemoved => "passkey_removed",
+            Self::ResetRequired => "reset_required",
             Self::FactorsRemoved => "factors_removed",
             Self::ScopesChanged => "scopes_changed",
             Self::Disabled => "disabled",

@@ -255,7 +255,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     ///
     /// # Errors
     /// [`Error::CrossSite`], [`Error::ValidationFailed`], [`Error::TooManyGuesses`], [`Error::WrongPassword`], and with the right password
-    /// [`Error::SubjectDisabled`], [`Error::SecondFactorRequired`], [`Error::SecondFactorMissing`]; those of stores and keys.
+    /// [`Error::SubjectDisabled`], [`Error::ResetRequired`], [`Error::SecondFactorRequired`], [`Error::SecondFactorMissing`]; those of stores and keys.
     pub async fn log_in(
         &self,
         body: &[u8],
@@ -294,9 +294,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             _ => return Err(fault("a guess has come to nothing")),
         };
         self.give_back(reserved);
-        if right.disabled {
-            return Err(Error::SubjectDisabled);
-        }
+        check_standing(&right)?;
         self.keep_address(shard, &right, &name).await;
         self.check_second_factor(&right, (First::Password, remember))?;
         self.finish((shard, &right), (BY_PASSWORD, remember), browser, device()).await
@@ -390,16 +388,16 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
                 self.give_back(reserved);
                 Ok(None)
             }
-            LoginOutcome::Right(Right { disabled: false, state, .. }) => {
+            LoginOutcome::Right(right) => {
+                check_standing(&right)?;
                 self.give_back(reserved);
-                Ok(Some(state))
+                Ok(Some(right.state))
             }
             LoginOutcome::Wrong => Err(Error::WrongPassword),
             LoginOutcome::TooMany(until) => {
                 self.give_back(reserved);
                 Err(self.too_many("name", until))
             }
-            LoginOutcome::Right(_) => Err(Error::SubjectDisabled),
             LoginOutcome::Gone => Err(Error::NotFound),
             _ => Err(fault("a password has come to nothing")),
         }
@@ -562,5 +560,17 @@ fn into_validation(fault: DocumentFault) -> Error {
             Error::ValidationFailed { details: vec![FieldFault { field, message }] }
         }
         other => other,
+    }
+}
+
+/// Whether somebody who has proven that the account is theirs may use it.
+///
+/// # Errors
+/// [`Error::ResetRequired`], [`Error::SubjectDisabled`].
+fn check_standing(right: &Right) -> Result<(), Error> {
+    match right {
+        Right { disabled: false, .. } => Ok(()),
+        Right { reset_required: true, .. } => Err(Error::ResetRequired),
+        Right { .. } => Err(Error::SubjectDisabled),
     }
 }

@@ -230,6 +230,10 @@ impl<'a> AccountPages<'a> {
                 let asked = Asked { mfa_token: Some(&next.mfa_token), status: 200, ..asked };
                 self.form(AccountEndpoint::Totp, &asked)
             }
+            Error::ResetRequired => {
+                let asked = Asked { problem: Some(Word::ResetRequired), ..asked };
+                self.form(AccountEndpoint::AskReset, &asked)
+            }
             Error::ValidationFailed { .. }
             | Error::PasskeyRefused { .. }
             | Error::PasskeyCopied

@@ -414,6 +414,7 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::OAuth { .. }
         | Error::ClientNotProven
         | Error::SubjectDisabled
+        | Error::ResetRequired
         | Error::CrossSite { .. }
         | Error::ClientNotAllowed
         | Error::AnswerNotPassed

@@ -68,6 +68,7 @@ words! {
     UseRecoveryCode "use_recovery_code" "Use a recovery code"
     WrongCode "wrong_code" "Wrong code"
     ResetPassword "reset_password" "Reset your password"
+    ResetRequired "reset_required" "Please set a new password first. A link to it comes by mail."
     SendLink "send_link" "Send me a link"
     LinkSent "link_sent" "Look into your mail"
     LinkSentText "link_sent_text" "If this address has an account, a link is on its way to it. It works once, and not for long."

@@ -42,7 +42,7 @@ const DOES = [
   ['keys', 'revoke', ID, '--yes'], ['revoke', '--sub', 'a', '--iss', 'i'], ['revoke', '--all', '--iss', 'i', '--yes'], ['revoke', '--file', 'many.ndjson'], ['revocations', 'undo', 'x', '--yes'],
   ['sessions', 'open', 'a'], ['sessions', 'open', 'a', '--ticket'], ['sessions', 'end', 'a'], ['sessions', 'narrow', 'x', '--subject', 'a'],
   ['subjects', 'disable', 'a'], ['subjects', 'enable', 'a'], ['subjects', 'forget', 'a', '--yes'],
-  ['accounts', 'scopes', 'x', '--scope', 'a'], ['accounts', 'disable', 'x'], ['accounts', 'enable', 'x'], ['accounts', 'drop-factors', 'x', '--yes'], ['accounts', 'delete', 'x', '--yes'],
+  ['accounts', 'scopes', 'x', '--scope', 'a'], ['accounts', 'disable', 'x'], ['accounts', 'enable', 'x'], ['accounts', 'require-reset', 'x'], ['accounts', 'drop-factors', 'x', '--yes'], ['accounts', 'delete', 'x', '--yes'],
 ];
 const READS = [['keys', 'list'], ['keys', 'show', ID], ['revocations', 'list'], ['revocations', 'show', 'x'], ['revocations', 'export'], ['sessions', 'list', 'a'], ['accounts', 'find', 'a@example.com'], ['accounts', 'show', 'x']];
 

@@ -279,8 +279,9 @@ fn who_computes_for_too_long_learns_nothing_and_undoes_nothing() {
     let guessing = reserved!(slow, &texts, PASSWORD);
     other.later(10_000);
     let id = new_account_id(7, [5; 14]);
+    let (scopes, drop_factors, require_reset) = (None, false, false);
     let change =
-        Change { id, disabled: Some(true), password: None, scopes: None, drop_factors: false };
+        Change { id, disabled: Some(true), password: None, scopes, drop_factors, require_reset };
     assert!(run(other.step(LoginStep::Change(change))).is_ok());
     let text = texts.values.borrow()[STORED].clone();
     assert!(run(guessing).unwrap_err().to_string().contains("too long"));

@@ -151,6 +151,40 @@ test('a link to a new password comes by a signed webhook, is good for once, and 
   assert.ok(id);
 });
 
+test('of whom an administrator asks for a new password nobody logs in until it is set by a link', async () => {
+  const { email, id } = await created();
+  const { access_token: token } = (await logIn(email)).json();
+  const change = (body, at = sessions, of = id) => at.admin('PATCH', `/accounts/${of}`, body);
+  const waiting = await change({ require_reset: true });
+  assert.ok([200, 202].includes(waiting.status), waiting.text);
+  assert.deepEqual([waiting.json().reset_required, waiting.json().disabled], [true, false]);
+  await until(async () => (await gate.get('/v1/posts', { token })).status === 401, 'its sessions have ended');
+  const refusal = await logIn(email);
+  refused(refusal, 'NOT_ALLOWED');
+  refused(await logIn(email, 'not its password'), 'INVALID_CREDENTIALS');
+  assert.equal((await confirm(await linkTo(email))).status, 204);
+  assert.equal((await logIn(email, ANOTHER)).status, 200);
+  assert.equal((await sessions.admin('GET', `/accounts/${id}`)).json().reset_required, undefined);
+
+  // One that is disabled would be enabled with the password that nobody should have any more.
+  assert.ok([200, 202].includes((await change({ disabled: true })).status));
+  const about = (answer) => assert.match(answer.text, /require_reset/);
+  for (const body of [{ require_reset: true }, { require_reset: true, disabled: true }, { require_reset: true, password: PASSWORD }]) {
+    const answer = await change(body);
+    assert.equal(answer.status, 400, JSON.stringify(body));
+    about(answer);
+  }
+  assert.equal((await sessions.admin('GET', `/accounts/${id}`)).json().disabled, true);
+  assert.ok([200, 202].includes((await change({ disabled: false, require_reset: true })).status));
+  refused(await logIn(email, ANOTHER), 'NOT_ALLOWED');
+
+  const none = new Sessions(gate, 'none');
+  const other = await created({}, none);
+  const answer = await change({ require_reset: true }, none, other.id);
+  assert.equal(answer.status, 400, 'no link leads out of it');
+  about(answer);
+});
+
 test('a new password lets its owner in from that browser while strangers guess', async () => {
   const person = await created();
   const browser = new Browser(sessions);

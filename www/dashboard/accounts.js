@@ -13,7 +13,8 @@ export function accounts({ gate }) {
   const input = h('input', { id: 'email', type: 'search', required: true, maxlength: 254, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' });
   const form = h('form', { class: 'controls', submit: (event) => { event.preventDefault(); load(input.value.trim()); } },
     h('div', { class: 'field inline wide' }, h('label', { for: 'email' }, 'Email'), input),
-    h('button', { type: 'submit' }, 'Find'), button('New account', create, { class: 'main', 'data-keep': 'new account' }));
+    h('button', { type: 'submit' }, 'Find'), button('Invite', invite, { 'data-keep': 'invite' }),
+    button('New account', create, { class: 'main', 'data-keep': 'new account' }));
   const root = h('div', {}, form, h('p', { class: 'hint' }, 'The whole address: the gate keeps a keyed hash of it, and cannot list those that it has.'), body.section);
   body.section.hidden = true;
 
@@ -55,6 +56,8 @@ export function accounts({ gate }) {
 
   const actions = (one) => [
     of('Set password', () => setPassword(one)), of('Scopes', () => setScopes(one)),
+    one.reset_required || one.disabled ? '' : of('Require reset', () => requireReset(one)),
+    hasFactors(one) ? of('Drop factors', () => dropFactors(one), 'danger') : '',
     one.disabled ? of('Enable', () => able(one, false)) : of('Disable', () => able(one, true), 'danger'), of('Delete', () => remove(one), 'danger'),
   ];
 
@@ -75,6 +78,21 @@ export function accounts({ gate }) {
     await load(made.email);
   }
 
+  async function invite() {
+    const made = await ask({
+      title: 'Invite somebody', submit: 'Send the link', text: 'A mail has a link to a password of their own. The account waits for it.',
+      fields: [
+        { name: 'email', label: 'Email', type: 'email', required: true, maxlength: 254, value: email },
+        { name: 'scopes', label: 'Scopes', kind: 'list', hint: 'Beside those of all accounts, with spaces between' },
+      ],
+      act: async (given) => ({ ...await gate.ask('POST', '/admin/accounts/invite', { body: given }), email: given.email }),
+    });
+    if (!made) return;
+    input.value = made.email;
+    say(`${made.email} is invited.`);
+    await load(made.email);
+  }
+
   const setPassword = (one) => changed(one, {
     title: `A new password for ${email}`, submit: 'Set the password', text: 'All sessions of the account end.',
     fields: [{ name: 'password', label: 'Password', required: true, maxlength: 1024, hint: '8 characters or more' }],
@@ -87,6 +105,15 @@ export function accounts({ gate }) {
     ? { title: `Disable the account of ${email}?`, submit: 'Disable', text: 'Nobody logs in to it, and all its sessions end.', danger: true }
     : { title: `Enable the account of ${email}?`, submit: 'Enable', text: 'Its owner may log in again.' },
   () => ({ disabled }), disabled ? 'is disabled' : 'is enabled');
+
+  const requireReset = (one) => changed(one, {
+    title: `Ask ${email} for a new password?`, submit: 'Require a reset',
+    text: 'Nobody logs in until its owner has set a new password by a link, and all its sessions end.',
+  }, () => ({ require_reset: true }), 'has to set a new password');
+  const dropFactors = (one) => changed(one, {
+    title: `Drop the second factors of ${email}?`, submit: 'Drop them', danger: true,
+    text: 'Its authenticator, recovery codes and passkeys are taken out: the password alone is enough then. All its sessions end.',
+  }, () => ({ drop_factors: true }), 'has no second factor any more');
 
   async function changed(one, question, bodyOf, sentence) {
     const done = await ask({ ...question, act: (given) => gate.ask('PATCH', `/admin/accounts/${segment(one.id)}`, { body: bodyOf(given) }) });
@@ -109,6 +136,14 @@ export function accounts({ gate }) {
   return { root, update() {} };
 }
 
-const stateOf = ({ disabled, is_verified: isVerified, imported }) => [
-  disabled ? 'disabled' : 'good', isVerified ? '' : 'address not confirmed', imported ? 'password as imported' : '',
+const hasFactors = ({ factors }) => factors.totp || factors.passkeys > 0 || factors.recovery_codes_left > 0;
+
+const standingOf = ({ disabled, reset_required: mustReset, invited }) => {
+  if (disabled) return 'disabled';
+  if (mustReset) return 'waits for a new password';
+  return invited ? 'invited' : 'good';
+};
+
+const stateOf = ({ is_verified: isVerified, imported, ...one }) => [
+  standingOf(one), isVerified ? '' : 'address not confirmed', imported ? 'password as imported' : '',
 ].filter(Boolean).join(', ');

@@ -272,6 +272,11 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "`POST /auth/admin/subjects/enable`.",
     ),
     (
+        "reset_required",
+        "An administrator asks for a new password (`require_reset`), and its owner has not set one yet.",
+        "`POST /auth/reset` with the address: the link leads to a new password.",
+    ),
+    (
         "cross_site",
         "A cookie would decide, and the request comes from another site, or does not say from where.",
         "Send it from a page of this origin, list the other one in `sessions.origins`, or use `Authorization`. Behind a proxy set `origin`.",

@@ -40,6 +40,8 @@ export function accounts(program) {
     .action((id, options) => changed(options, id, { disabled: true }, 'is disabled'));
   command('enable <id>', 'let its owner log in again')
     .action((id, options) => changed(options, id, { disabled: false }, 'is enabled'));
+  command('require-reset <id>', 'nobody logs in until its owner has set a new password by a link; all sessions end')
+    .action((id, options) => changed(options, id, { require_reset: true }, 'waits for a new password'));
   command('drop-factors <id>', 'take its authenticator, recovery codes and passkeys out, for an owner who has lost them; all sessions end')
     .option('-y, --yes', 'do not ask')
     .action(async (id, options) => {
@@ -59,9 +61,15 @@ export function accounts(program) {
 
 const shown = (account) => fields([
   ['id', account.id], ['subject', account.subject], ['scopes', account.scopes.join(' ')], ['made', time(account.created_at)],
-  ['state', account.disabled ? 'disabled' : account.invited ? 'invited' : 'good'], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
+  ['state', stateOf(account)], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
   ['second factors', factors(account.factors)],
 ]);
+
+const stateOf = (account) => {
+  if (account.disabled) return 'disabled';
+  if (account.reset_required) return 'waits for a new password';
+  return account.invited ? 'invited' : 'good';
+};
 
 const factors = ({ totp, passkeys, recovery_codes_left: left }) => {
   const some = [totp && 'authenticator', passkeys > 0 && `${passkeys} passkeys`].filter(Boolean);

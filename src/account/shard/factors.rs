@@ -343,20 +343,24 @@ mod tests {
         for (disabled, drop_factors) in [(Some(true), false), (None, true)] {
             changes.push(Box::new(move |writer| {
                 let (id, password, scopes) = (writer.id, None, None);
-                let change = Change { id, disabled, password, scopes, drop_factors };
+                let require_reset = false;
+                let change = Change { id, disabled, password, scopes, drop_factors, require_reset };
                 let _ = writer.step(LoginStep::Change(change), 30);
             }));
         }
         // Scopes that are taken away are taken away of it, too; and who is enabled again logs in again.
         changes.push(Box::new(|writer| {
             let (id, scopes) = (writer.id, Some(Vec::new()));
-            let change = Change { id, disabled: None, password: None, scopes, drop_factors: false };
+            let (password, drop_factors, require_reset) = (None, false, false);
+            let change =
+                Change { id, disabled: None, password, scopes, drop_factors, require_reset };
             let _ = writer.step(LoginStep::Change(change), 30);
         }));
         changes.push(Box::new(|writer| {
             for disabled in [Some(true), Some(false)] {
                 let (id, password, scopes) = (writer.id, None, None);
-                let change = Change { id, disabled, password, scopes, drop_factors: false };
+                let (drop_factors, require_reset) = (false, false);
+                let change = Change { id, disabled, password, scopes, drop_factors, require_reset };
                 let _ = writer.step(LoginStep::Change(change), 30);
             }
         }));

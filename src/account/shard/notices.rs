@@ -190,6 +190,7 @@ mod tests {
             password: Some(NewPassword::Typed(PASSWORD.to_owned())),
             scopes: None,
             drop_factors: true,
+            require_reset: false,
         };
         assert!(matches!(writer.step(LoginStep::Change(change), NOW), LoginOutcome::Shown(_)));
         let mut kinds: Vec<&str> =

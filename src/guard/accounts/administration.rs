@@ -61,6 +61,8 @@ described! {
         scopes: Option<Vec<String>> = None,
         /// `true`: its authenticator, recovery codes and passkeys are taken out.
         drop_factors: bool = false,
+        /// `true`: nobody logs in until its owner has set a new password by a link. Needs `accounts.mail`.
+        require_reset: bool = false,
     }
 }
 
@@ -144,27 +146,38 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// [`Error::InvalidField`], [`Error::NotFound`], [`Error::StoreUnavailable`].
     pub async fn change(&self, id: &str, body: &[u8]) -> Result<Answer, Error> {
         let (id, shard) = account(id)?;
-        let ChangeBody { disabled, password, password_hash, scopes, drop_factors } =
+        let ChangeBody { disabled, password, password_hash, scopes, drop_factors, require_reset } =
             document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         if let Some(scopes) = &scopes {
             check_scopes(scopes)?;
         }
         let password = self.given((password, password_hash), None).await?;
-        if disabled.is_none() && password.is_none() && scopes.is_none() && !drop_factors {
+        let is_nothing = disabled.is_none() && password.is_none() && scopes.is_none();
+        if is_nothing && !drop_factors && !require_reset {
             return Err(Error::invalid_field("", "expected something to change"));
+        }
+        if require_reset && self.accounts.mail.is_none() {
+            return Err(refused_reset("needs accounts.mail: a link leads to the new password"));
+        }
+        if require_reset && (password.is_some() || disabled == Some(true)) {
+            return Err(refused_reset("expected neither a password nor disabled = true beside it"));
         }
         let all = [
             (password.is_some(), AccountAction::PasswordSet),
             (scopes.is_some(), AccountAction::ScopesChanged),
             (drop_factors, AccountAction::FactorsRemoved),
+            (require_reset, AccountAction::ResetRequired),
             (disabled == Some(true), AccountAction::Disabled),
             (disabled == Some(false), AccountAction::Enabled),
         ];
-        let step = LoginStep::Change(Change { id, disabled, password, scopes, drop_factors });
-        let account = match self.apply(shard, step).await? {
+        let change = Change { id, disabled, password, scopes, drop_factors, require_reset };
+        let account = match self.apply(shard, LoginStep::Change(change)).await? {
             LoginOutcome::Shown(account) => account,
             LoginOutcome::Gone => return Err(Error::NotFound),
             LoginOutcome::BadHash => return Err(bad_hash()),
+            LoginOutcome::Wrong => {
+                return Err(refused_reset("it is disabled, expected disabled = false beside it"));
+            }
             _ => return Err(fault("an account was not changed")),
         };
         for (_, action) in all.into_iter().filter(|(is_asked, _)| *is_asked) {
@@ -257,6 +270,10 @@ fn one_field(error: Error) -> Error {
             .map_or(Error::NotFound, |fault| Error::invalid_field(&fault.field, &fault.message)),
         other => other,
     }
+}
+
+fn refused_reset(problem: &str) -> Error {
+    Error::invalid_field("require_reset", problem)
 }
 
 fn bad_hash() -> Error {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{AccountAction, Backend, SessionNote, cookies, session::random},
-    AccountFlow, Accounts, Proven,
+    AccountFlow, Accounts, Proven, check_standing,
     factors::LoggedIn,
     fault, into_validation,
     passkey_forms::{self as forms, AddBody, LogInBody, OptionsBody, SentProof, at_fault, label},
@@ -205,9 +205,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let LogInBody { credential, remember } = document::parse(body).map_err(into_validation)?;
         let sent = credential.read()?;
         let right = self.proven(&sent, browser, None).await?;
-        if right.disabled {
-            return Err(Error::SubjectDisabled);
-        }
+        check_standing(&right)?;
         let shard = self.shard(&sent.account)?;
         self.finish((shard, &right), (BY_PASSKEY, remember), browser, device()).await
     }
