@@ -64,7 +64,7 @@ async function hold(name, make, platform = nodePlatform(() => {})) {
       return stores.get(store);
     },
   });
-  const jobs = new Jobs(platform, named, () => {});
+  const jobs = new Jobs(platform, named, () => {}, {});
   const held = Object.assign(new Held(), { waited: WAITED });
   const suite = spawn(program, [name]);
   let errors = '';

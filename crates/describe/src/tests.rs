@@ -3,7 +3,8 @@ use std::fs;
 use edgegate::{
     error::{Code, Error},
     http::{
-        account_endpoints::AccountEndpoint, login_endpoints::LoginEndpoint,
+        account_endpoints::{AccountEndpoint, AdminAccountEndpoint},
+        login_endpoints::LoginEndpoint,
         session_endpoints::SessionEndpoint,
     },
     json::describe::Field,
@@ -282,7 +283,10 @@ fn endpoints_of_the_worker() -> Vec<(String, String)> {
         .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
     let of_accounts = AccountEndpoint::ALL
         .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
-    rows.chain(of_sessions).chain(of_logins).chain(of_accounts).collect()
+    let of_administration = AdminAccountEndpoint::ALL
+        .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
+    let edges = rows.chain(of_sessions).chain(of_logins);
+    edges.chain(of_accounts).chain(of_administration).collect()
 }
 
 #[test]

@@ -113,7 +113,10 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
         let answered = account_administration::answered(&gate, call, (endpoint, id), &jobs).await;
         return answered.map_or_else(body_is_wanted, OwnAnswer::outcome);
     }
-    if !more.has_body && request.preflight.is_none() && matches!(request.method, "POST") {
+    // Who drops a factor shows the password.
+    let has_own =
+        matches!((request.method, endpoint), ("POST", _) | ("DELETE", Endpoint::Account(_)));
+    if !more.has_body && request.preflight.is_none() && has_own {
         return body_is_wanted();
     }
     let Some(own) = &policy.sessions else {
