@@ -18,6 +18,10 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const SCREENSHOTS = path.join(ROOT, 'target/dashboard/');
 const VIEWS = ['overview', 'events', 'keys', 'sessions', 'revocations', 'explain'];
 const ALICE = 'auth0|alice';
+/** Its mails come to nobody. */
+const ACCOUNTS = {
+  secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], registration: 'invitation', mail: { kind: 'webhook', url: 'http://127.0.0.1:9/', secret: 'HOOK_SECRET' },
+};
 
 let gate;
 /** Without watch, sessions, keys and revocations; it takes three bad secrets from an address. */
@@ -28,7 +32,7 @@ before(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const little = policy({ api_keys: undefined, revocation: undefined, limits: undefined, routes: [{ path: '/*', auth: 'none' }], failed_authentication: { requests: 3, window_secs: 600 } });
   [gate, bare, browser] = await Promise.all([
-    startGate({ policy: sessionPolicy({ accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] }, revocation: { mode: 'ledger' }, watch: { rules: [{ name: 'failures', above: 30 }] } }) }),
+    startGate({ secrets: { ...SECRETS, HOOK_SECRET: `whsec_${'A'.repeat(43)}=` }, policy: sessionPolicy({ accounts: ACCOUNTS, revocation: { mode: 'ledger' }, watch: { rules: [{ name: 'failures', above: 30 }] } }) }),
     startGate({ policy: little }),
     launch(),
   ]);
@@ -505,7 +509,7 @@ test('sessions are opened, listed, narrowed and ended; a subject is disabled, en
   }
 }));
 
-test('accounts are made, found, changed and deleted', () => opened({}, async (page) => {
+test('accounts are made, invited, found, changed and deleted', () => opened({}, async (page) => {
   const email = 'ada@example.com';
   const urls = [];
   page.on('request', (request) => urls.push(request.url()));
@@ -542,6 +546,12 @@ test('accounts are made, found, changed and deleted', () => opened({}, async (pa
   await confirm(page, 'Set the password');
   await saying(page, 'has a new password');
   assert.equal(await logIn('another river, later boat'), 200);
+  assert.equal(await page.getByRole('button', { name: 'Drop factors' }).count(), 0, 'it has none');
+  await page.getByRole('button', { name: 'Require reset' }).click();
+  await confirm(page, 'Require a reset');
+  await saying(page, 'has to set a new password');
+  await page.getByText('waits for a new password').waitFor();
+  assert.equal(await logIn('another river, later boat'), 403);
   await page.getByRole('button', { name: 'Scopes' }).click();
   await dialog(page).getByLabel('Scopes').fill('read:posts');
   await confirm(page, 'Set the scopes');
@@ -550,6 +560,12 @@ test('accounts are made, found, changed and deleted', () => opened({}, async (pa
   await confirm(page, 'Delete for good');
   await saying(page, 'is deleted');
   await page.getByText(`Nobody has the address ${email}.`).waitFor();
+
+  await page.getByRole('button', { name: 'Invite' }).click();
+  await dialog(page).getByLabel('Email').fill('eve@example.com');
+  await confirm(page, 'Send the link');
+  await saying(page, 'eve@example.com is invited.');
+  await page.getByRole('table').getByText('invited').waitFor();
 }));
 
 test('what administration did is read', () => opened({}, async (page) => {
