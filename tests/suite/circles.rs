@@ -54,7 +54,7 @@ fn the_test_sees_circles() {
     let round: Uses = [one("a", "b"), one("b", "c"), one("c", "b")].into();
     assert_eq!(circle(&round), Some(vec![file("b"), file("c"), file("b")]));
     let text = "use super::{keys::{self, jwk::Key}, time};\npub(crate) use crate::error::Error;\n\
-                use std::fmt;\npub use self::inner::Thing;\n#[cfg(test)]\nmod tests { use crate::guard; }";
+                use std::fmt;\npub use self::inner::Thing;\n#[cfg(test)]\nmod tests {\n    use super::*;\n    use crate::guard::Guard;\n}";
     let paths: Vec<String> = use_paths(text).iter().map(|path| path.join("::")).collect();
     assert_eq!(
         paths,
@@ -63,7 +63,8 @@ fn the_test_sees_circles() {
             "super::keys::jwk::Key",
             "super::time",
             "crate::error::Error",
-            "std::fmt"
+            "std::fmt",
+            "crate::guard::Guard"
         ]
     );
     let script = "import { a } from './a.js';\nexport * from \"../b.mjs\";\nconst c = await import('./c.js');\nimport 'node:fs';";
@@ -150,10 +151,15 @@ fn resolved(own: &[String], path: &[String]) -> Option<Vec<String>> {
     }
 }
 
-/// The paths of `use`. What is re-exported by `pub use` is not counted: that is how a module shows what is inside of it. Nor are the tests at
-/// the end.
+/// The paths of `use`. What is re-exported by `pub use` is not counted: that is how a module shows what is inside of it. In the tests at the end
+/// `super` is the file itself: of these, paths from the root count.
 fn use_paths(text: &str) -> Vec<Vec<String>> {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let (code, tests) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((text, ""));
+    let of_tests = paths_in(tests).into_iter().filter(|path| path[0] == "crate");
+    paths_in(code).into_iter().chain(of_tests).collect()
+}
+
+fn paths_in(code: &str) -> Vec<Vec<String>> {
     let code: Vec<&str> =
         code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let mut found = Vec::new();
