@@ -388,14 +388,37 @@ impl NameRow {
         if taken? { Ok(()) } else { Err(CodeFault::Wrong) }
     }
 
+    /// Whether something of it passes: counts, or the row itself where it has no account. A row with an account passes as often as one
+    /// without, so that neither the writer's alarms nor what they write tells one from the other.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let counted = [&self.guesses, &self.codes].into_iter().chain(self.mails.values());
+        self.account.is_none() || counted.into_iter().any(|attempts| !attempts.is_none())
+    }
+
     /// Whether nothing of it has to be kept.
     #[must_use]
     pub fn is_over(&self, bound: Bound, now: UnixMillis) -> bool {
         self.account.is_none()
-            && self.guesses.is_over(bound, now)
-            && self.codes.is_over(bound, now)
-            && self.has_no_mails(now)
+            && self.counts_are_over(bound, now)
             && self.has_no_pending(now.to_unix_time())
+    }
+
+    /// Takes out what was counted at an account's name once nothing of it counts: when a row without an account would go. Whether there
+    /// was something.
+    pub fn forget_counts(&mut self, bound: Bound, now: UnixMillis) -> bool {
+        let has_some = self.account.is_some() && self.is_passing();
+        let is_over = has_some && self.counts_are_over(bound, now);
+        if is_over {
+            self.guesses = Attempts::none();
+            self.codes = Attempts::none();
+            self.mails.clear();
+        }
+        is_over
+    }
+
+    fn counts_are_over(&self, bound: Bound, now: UnixMillis) -> bool {
+        self.guesses.is_over(bound, now) && self.codes.is_over(bound, now) && self.has_no_mails(now)
     }
 }
 

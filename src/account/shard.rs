@@ -199,16 +199,23 @@ impl ShardState {
     /// When the writer has to wake: for a mail, or to take out what nothing has to be kept of; `None`: there is neither.
     #[must_use]
     pub fn wakes_at(&self, bound: Bound, now: UnixMillis) -> Option<UnixMillis> {
-        let passes = (self.passing() > 0).then(|| now.saturating_add(bound.window_millis));
+        let passes = self.names.values().any(NameRow::is_passing) || !self.addresses.is_empty();
+        let passes = passes.then(|| now.saturating_add(bound.window_millis));
         let links = self.names.values().filter_map(NameRow::next_end_of_links).min();
         let links = links.map(UnixMillis::from_unix_time);
         self.mails.wakes_at().into_iter().chain(passes).chain(links).min()
     }
 
-    /// Takes out the rows of which nothing has to be kept.
+    /// Takes out the rows of which nothing has to be kept, and of accounts what counts no more.
     pub fn forget_over(&mut self, bound: Bound, now: UnixMillis) {
         let network = of_network(bound);
         self.forget_links(now.to_unix_time());
+        let counted = self.names.iter_mut();
+        let counted =
+            counted.filter_map(|(key, row)| row.forget_counts(bound, now).then_some(*key));
+        for key in counted.collect::<Vec<RowKey>>() {
+            self.note(NAME, &key);
+        }
         let names = self.names.iter().filter(|(_, row)| row.is_over(bound, now));
         let names: Vec<RowKey> = names.map(|(key, _)| *key).collect();
         let addresses = self.addresses.iter().filter(|(_, row)| row.is_over(network, now));
@@ -568,6 +575,8 @@ mod tests {
         stored: BTreeMap<String, String>,
         /// What was stored before a hash was computed.
         reserved: Vec<usize>,
+        /// How many rows were written.
+        written: usize,
         imports: Vec<ForeignHash>,
     }
 
@@ -585,9 +594,10 @@ mod tests {
                 authenticators: secrets.authenticators(),
                 imports: &self.imports,
             };
-            let (stored, reserved) = (&mut self.stored, &mut self.reserved);
+            let Self { stored, reserved, written, .. } = self;
             let mut store = |state: &mut ShardState| {
                 for RowChange { name, value } in state.take_changes()? {
+                    *written += 1;
                     match value {
                         Some(value) => stored.insert(name, value),
                         None => stored.remove(&name),
@@ -796,6 +806,38 @@ mod tests {
         // Its row is kept until nothing of it counts.
         writer.state.forget_over(DEFAULT_BOUND, NOW.saturating_add(DEFAULT_BOUND.window_millis));
         assert!(writer.state.is_empty());
+        assert_eq!(writer.state.wakes_at(DEFAULT_BOUND, NOW), None);
+    }
+
+    /// What a writer does about guesses in three windows: how many rows it writes at each guess and each time it wakes, and when it wakes.
+    fn kept_of_guesses(mut writer: Writer) -> Vec<(usize, Option<UnixMillis>)> {
+        let mut seen = Vec::new();
+        let mut now = NOW;
+        for _ in 0..3 {
+            for _ in 0..7 {
+                let written = writer.written;
+                let guess = Guess { key: ADA, password: "wrong".to_owned(), device: None };
+                let _ = writer.at(now, LoginStep::Guess(guess));
+                let wakes = writer.state.wakes_at(DEFAULT_BOUND, now);
+                seen.push((writer.written - written, wakes));
+                now = now.saturating_add(1000);
+            }
+            while let Some(wakes) = writer.state.wakes_at(DEFAULT_BOUND, now) {
+                now = wakes;
+                writer.state.forget_over(DEFAULT_BOUND, now);
+                let changes = writer.state.take_changes().unwrap();
+                seen.push((changes.len(), writer.state.wakes_at(DEFAULT_BOUND, now)));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn guesses_are_kept_and_forgotten_alike_whether_the_name_has_an_account() {
+        let known = kept_of_guesses(writer());
+        assert_eq!(known, kept_of_guesses(Writer::default()));
+        let wrote = known.iter().map(|(written, _)| *written);
+        assert_eq!(wrote.sum::<usize>(), 3 * (5 * 2 + 1));
     }
 
     #[test]

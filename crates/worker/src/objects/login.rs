@@ -154,23 +154,10 @@ impl LoginObject {
         Ok(done)
     }
 
-    /// Takes out the rows of which nothing has to be kept, and itself where none is left.
+    /// Takes out the rows of which nothing has to be kept. An object without rows stays: one that is made anew at the next guess would say by
+    /// its time that no account is in it. There are [`edgegate::account::row::SHARDS`] of names, and as many of addresses.
     async fn forget(&self, accounts: &AccountPolicy) -> Result<()> {
-        let is_empty = {
-            let mut held = self.rows.borrow_mut();
-            let mut rows = match held.take() {
-                Some(rows) => rows,
-                None => self.load()?,
-            };
-            rows.forget_over(accounts.bound, clock::now());
-            self.store(&mut rows)?;
-            let is_empty = rows.is_empty();
-            *held = (!is_empty).then_some(rows);
-            is_empty
-        };
-        if is_empty {
-            return self.state.storage().delete_all().await;
-        }
+        self.on_rows(|rows| rows.forget_over(accounts.bound, clock::now()))?;
         self.schedule(accounts.terms()).await
     }
 }
