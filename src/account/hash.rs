@@ -86,11 +86,12 @@ impl PasswordHash {
         Some(Self { cost, pepper: pepper.map(|(id, _)| id), salt, output })
     }
 
-    /// A hash that no password has, for names that do not exist: to compare with it is the same work.
+    /// A hash that no password has, for a name that does not exist: to compare with it is the same work. Where argon2id reads its memory
+    /// depends on the salt, so each name has one of its own, as those that exist have.
     #[must_use]
-    pub fn of_nobody(cost: Cost, peppers: &Peppers) -> Self {
+    pub fn of_nobody(salt: [u8; SALT_BYTES], cost: Cost, peppers: &Peppers) -> Self {
         let pepper = peppers.newest().map(|(id, _)| id);
-        Self { cost, pepper, salt: [0; SALT_BYTES], output: [0; OUTPUT_BYTES] }
+        Self { cost, pepper, salt, output: [0; OUTPUT_BYTES] }
     }
 
     /// Whether a password has this hash. One whose pepper is not there any more fits nobody, after the same work.
@@ -354,7 +355,7 @@ mod tests {
 
     #[test]
     fn nobody_has_no_password() {
-        let nobody = PasswordHash::of_nobody(CHEAP, &peppers(&[3]));
+        let nobody = PasswordHash::of_nobody([7; 16], CHEAP, &peppers(&[3]));
         assert!(!nobody.fits(b"", &peppers(&[3])));
         assert_eq!(
             nobody.to_string().len(),

@@ -20,7 +20,7 @@ use super::{
     attempts::{Attempts, Bound, Reservation},
     authenticator::{self, Authenticator, AuthenticatorKey, Unconfirmed},
     foreign_hash::ForeignHash,
-    hash::{Cost, PasswordHash, Peppers},
+    hash::{PasswordHash, Peppers},
     name::LoginName,
     one_time::{OneTimeTokens, Use},
     passkeys::{OwnPasskey, UsedChallenges},
@@ -170,8 +170,10 @@ struct Device {
 pub struct NameRow {
     /// The account.
     pub account: Option<Account>,
-    /// Guesses at the password by browsers that are not known.
-    guesses: Attempts,
+    /// Guesses at the password by browsers that are not known. They are stored by themselves, so that what is written for a guess is the
+    /// same whatever else the row has.
+    #[serde(skip)]
+    pub guesses: Attempts,
     /// Guesses at codes, after the right password.
     codes: Attempts,
     devices: Vec<Device>,
@@ -194,6 +196,14 @@ pub struct Reserved {
     device: Option<DeviceHash>,
     /// That of the password that it is compared with.
     version: Option<u32>,
+}
+
+impl Reserved {
+    /// Whether it is one of a browser that is known.
+    #[must_use]
+    pub const fn is_of_device(&self) -> bool {
+        self.device.is_some()
+    }
 }
 
 /// What came of a comparison.
@@ -255,20 +265,20 @@ impl NameRow {
 
     /// Compares a password, without looking whether the account may be used. Names that do not exist, accounts without a password and those
     /// with another one cost the same. `decoys` are a hash of each kind that accounts moved in with, and of each cost from before: while there are
-    /// such, each comparison is with one of the gate's own at the cost of today and one of each of these.
+    /// such, each comparison is with one of the gate's own at the cost of today and one of each of these. `nobody` is what the name has as
+    /// long as it does not exist.
     #[must_use]
     pub fn compare(
         &self,
         password: &[u8],
-        (cost, peppers): (Cost, &Peppers),
+        (nobody, peppers): (&PasswordHash, &Peppers),
         decoys: &[ForeignHash],
     ) -> Verdict {
         let kept = self.account.as_ref().and_then(|account| account.password.as_ref());
-        let nobody = PasswordHash::of_nobody(cost, peppers);
         let (own, foreign) = match kept {
             Some(Kept::Own(own)) => (own, None),
-            Some(Kept::Foreign(foreign, _)) => (&nobody, Some(foreign)),
-            None => (&nobody, None),
+            Some(Kept::Foreign(foreign, _)) => (nobody, Some(foreign)),
+            None => (nobody, None),
         };
         let fits_own = own.fits(password, peppers);
         let fits_foreign = foreign.is_some_and(|foreign| foreign.fits(password));
@@ -282,7 +292,7 @@ impl NameRow {
         }
         match kept {
             Some(Kept::Own(own)) => {
-                Verdict { is_right: fits_own, is_outdated: own.is_outdated(cost, peppers) }
+                Verdict { is_right: fits_own, is_outdated: own.is_outdated(nobody.cost(), peppers) }
             }
             Some(Kept::Foreign(..)) => Verdict { is_right: fits_foreign, is_outdated: true },
             None => Verdict { is_right: false, is_outdated: false },
@@ -332,6 +342,7 @@ impl NameRow {
         self.account = None;
         self.devices.clear();
         self.pending.clear();
+        self.notices = Attempts::none();
     }
 
     /// Takes a code, after the right password. Codes of both kinds share one bound; a right one gives back its own guess alone. Those of an
@@ -388,38 +399,43 @@ impl NameRow {
         if taken? { Ok(()) } else { Err(CodeFault::Wrong) }
     }
 
-    /// Whether something of it passes: counts, or the row itself where it has no account. A row with an account passes as often as one
-    /// without, so that neither the writer's alarms nor what they write tells one from the other.
+    /// Whether something of it passes: counts, or the row itself where it has no account. Where there is one, the writer wakes as often, and
+    /// writes as much.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         let counted = [&self.guesses, &self.codes].into_iter().chain(self.mails.values());
         self.account.is_none() || counted.into_iter().any(|attempts| !attempts.is_none())
     }
 
-    /// Whether nothing of it has to be kept.
+    /// Whether it has guesses of strangers at most.
     #[must_use]
-    pub fn is_over(&self, bound: Bound, now: UnixMillis) -> bool {
-        self.account.is_none()
-            && self.counts_are_over(bound, now)
-            && self.has_no_pending(now.to_unix_time())
+    pub fn has_only_guesses(&self) -> bool {
+        *self == Self { guesses: self.guesses.clone(), ..Self::default() }
     }
 
-    /// Takes out what was counted at an account's name once nothing of it counts: when a row without an account would go. Whether there
-    /// was something.
-    pub fn forget_counts(&mut self, bound: Bound, now: UnixMillis) -> bool {
-        let has_some = self.account.is_some() && self.is_passing();
-        let is_over = has_some && self.counts_are_over(bound, now);
-        if is_over {
+    /// Takes out what was counted once it counts no more: guesses of strangers, and all that is stored with the account. What has changed.
+    pub fn forget_counts(&mut self, bound: Bound, now: UnixMillis) -> Forgotten {
+        let mut forgotten = Forgotten::default();
+        if self.guesses.is_over(bound, now) {
+            forgotten.guesses = !self.guesses.is_none();
             self.guesses = Attempts::none();
+        }
+        if self.codes.is_over(bound, now) && self.has_no_mails(now) {
+            forgotten.others = !self.codes.is_none() || !self.mails.is_empty();
             self.codes = Attempts::none();
             self.mails.clear();
         }
-        is_over
+        forgotten
     }
+}
 
-    fn counts_are_over(&self, bound: Bound, now: UnixMillis) -> bool {
-        self.guesses.is_over(bound, now) && self.codes.is_over(bound, now) && self.has_no_mails(now)
-    }
+/// What [`NameRow::forget_counts`] has changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Guesses of strangers.
+    pub guesses: bool,
+    /// Codes and mails.
+    pub others: bool,
 }
 
 impl Account {
@@ -686,7 +702,7 @@ mod tests {
     use super::*;
     use crate::account::{
         attempts::DEFAULT_BOUND,
-        hash::computed,
+        hash::{Cost, computed},
         one_time::{Beside, TokenHash},
         recovery::text_of,
         totp,
@@ -746,13 +762,17 @@ mod tests {
         NameRow { account: Some(account), ..NameRow::default() }
     }
 
+    fn nobody() -> PasswordHash {
+        PasswordHash::of_nobody([9; 16], CHEAP, &peppers(&[1]))
+    }
+
     fn guess(
         row: &mut NameRow,
         password: &[u8],
         device: Option<&DeviceHash>,
     ) -> Result<bool, UnixMillis> {
         let reserved = row.reserve(device, DEFAULT_BOUND, NOW)?;
-        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), &[]);
+        let verdict = row.compare(password, (&nobody(), &peppers(&[1])), &[]);
         row.settle(reserved, verdict.is_right, None);
         Ok(verdict.is_right)
     }
@@ -789,9 +809,15 @@ mod tests {
             assert_eq!(guess(&mut nobody, b"the right one", None), Ok(false));
         }
         assert!(guess(&mut nobody, b"the right one", None).is_err());
-        assert!(!nobody.is_over(DEFAULT_BOUND, NOW));
-        assert!(nobody.is_over(DEFAULT_BOUND, NOW.saturating_add(DEFAULT_BOUND.window_millis)));
-        assert!(!row().is_over(DEFAULT_BOUND, NOW.saturating_add(DEFAULT_BOUND.window_millis)));
+        let (none, guesses) = (Forgotten::default(), Forgotten { guesses: true, others: false });
+        assert_eq!(nobody.forget_counts(DEFAULT_BOUND, NOW), none);
+        assert!(nobody.has_only_guesses() && nobody != NameRow::default());
+        let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
+        assert_eq!(nobody.forget_counts(DEFAULT_BOUND, later), guesses);
+        assert_eq!(
+            (nobody.clone(), nobody.forget_counts(DEFAULT_BOUND, later)),
+            (NameRow::default(), none)
+        );
         let empty = Account::new(
             AccountId::from_bytes([5; 16]),
             Standing::Invited,
@@ -823,7 +849,8 @@ mod tests {
             row.account.as_mut().unwrap().password = kept.clone();
             for password in ["right", "wrong"] {
                 let _ = computed::take();
-                let verdict = row.compare(password.as_bytes(), (CHEAP, &peppers(&[1])), &decoys);
+                let verdict =
+                    row.compare(password.as_bytes(), (&nobody(), &peppers(&[1])), &decoys);
                 assert_eq!(computed::take(), [(8, 1), (16, 2), (64, 2)], "{kept:?}");
                 let is_own = matches!(kept, Some(Kept::Own(_)));
                 assert_eq!(verdict.is_right, is_own && password == "right");
@@ -838,20 +865,23 @@ mod tests {
         row.account.as_mut().unwrap().set_password(kept);
         let password = b"correct horse battery staple";
         let reserved = row.reserve(None, DEFAULT_BOUND, NOW).unwrap();
-        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), &[]);
+        let verdict = row.compare(password, (&nobody(), &peppers(&[1])), &[]);
         assert_eq!(verdict, Verdict { is_right: true, is_outdated: true });
         row.settle(reserved, true, PasswordHash::new(password, [2; 16], CHEAP, &peppers(&[1])));
-        let verdict =
-            row.compare(password, (CHEAP, &peppers(&[1])), &[ForeignHash::parse(FOREIGN).unwrap()]);
+        let verdict = row.compare(
+            password,
+            (&nobody(), &peppers(&[1])),
+            &[ForeignHash::parse(FOREIGN).unwrap()],
+        );
         assert_eq!(verdict, Verdict { is_right: true, is_outdated: false });
         // The decoy's own password is nobody's.
         let other = NameRow::default().compare(
             password,
-            (CHEAP, &peppers(&[1])),
+            (&nobody(), &peppers(&[1])),
             &[ForeignHash::parse(FOREIGN).unwrap()],
         );
         assert!(!other.is_right);
-        assert!(row.compare(password, (CHEAP, &peppers(&[1, 2])), &[]).is_outdated);
+        assert!(row.compare(password, (&nobody(), &peppers(&[1, 2])), &[]).is_outdated);
     }
 
     #[test]
@@ -1041,6 +1071,9 @@ mod tests {
         account.send(of_anybody(TokenHash::from_bytes([1; 32])), Use::Reset, NOW.to_unix_time());
         account.set_recovery(vec![recovery::hash_of(&text_of(&[9; 15])).unwrap()]);
         let json = serde_json::to_string(&row).unwrap();
+        // Guesses of strangers are stored by themselves.
+        let guesses = core::mem::take(&mut row.guesses);
+        assert_ne!(guesses, Attempts::none());
         assert_eq!(serde_json::from_str::<NameRow>(&json).unwrap(), row);
         // As the gate wrote it before there were second factors.
         let older = json.replace("\"unconfirmed\":null,\"factors_version\":1,\"ended\":[],", "");

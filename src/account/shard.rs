@@ -72,6 +72,8 @@ pub struct ShardState {
 }
 
 const NAME: &str = "name/";
+/// Guesses of strangers at a name, apart from the account.
+const GUESSES: &str = "guesses/";
 const ADDRESS: &str = "address/";
 const MAIL: &str = "mail/";
 
@@ -86,7 +88,13 @@ impl ShardState {
         let mut state = Self::default();
         for (name, value) in rows {
             if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
-                state.names.insert(key, read(value)?);
+                let mut row: NameRow = read(value)?;
+                if let Some(with_guesses) = state.names.remove(&key) {
+                    row.guesses = with_guesses.guesses;
+                }
+                state.names.insert(key, row);
+            } else if let Some(key) = name.strip_prefix(GUESSES).and_then(RowKey::parse) {
+                state.names.entry(key).or_default().guesses = read(value)?;
             } else if let Some(key) = name.strip_prefix(ADDRESS).and_then(RowKey::parse) {
                 state.addresses.insert(key, read(value)?);
             } else if let Some(id) = name.strip_prefix(MAIL).and_then(MailId::parse) {
@@ -106,7 +114,10 @@ impl ShardState {
         let mut changes = Vec::new();
         for name in core::mem::take(&mut self.changed) {
             let value = if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
-                self.names.get(&key).map(write)
+                self.names.get(&key).filter(|row| !row.has_only_guesses()).map(write)
+            } else if let Some(key) = name.strip_prefix(GUESSES).and_then(RowKey::parse) {
+                let guesses = self.names.get(&key).map(|row| &row.guesses);
+                guesses.filter(|guesses| !guesses.is_none()).map(write)
             } else if let Some(id) = name.strip_prefix(MAIL).and_then(MailId::parse) {
                 self.mails.get(&id).map(write)
             } else {
@@ -211,19 +222,18 @@ impl ShardState {
         let network = of_network(bound);
         self.forget_links(now.to_unix_time());
         let counted = self.names.iter_mut();
-        let counted =
-            counted.filter_map(|(key, row)| row.forget_counts(bound, now).then_some(*key));
-        for key in counted.collect::<Vec<RowKey>>() {
-            self.note(NAME, &key);
+        let counted = counted.map(|(key, row)| (*key, row.forget_counts(bound, now)));
+        for (key, forgotten) in counted.collect::<Vec<_>>() {
+            if forgotten.guesses {
+                self.note(GUESSES, &key);
+            }
+            if forgotten.others {
+                self.note(NAME, &key);
+            }
         }
-        let names = self.names.iter().filter(|(_, row)| row.is_over(bound, now));
-        let names: Vec<RowKey> = names.map(|(key, _)| *key).collect();
+        self.names.retain(|_, row| *row != NameRow::default());
         let addresses = self.addresses.iter().filter(|(_, row)| row.is_over(network, now));
         let addresses: Vec<RowKey> = addresses.map(|(key, _)| *key).collect();
-        for key in names {
-            self.names.remove(&key);
-            self.note(NAME, &key);
-        }
         for key in addresses {
             self.addresses.remove(&key);
             self.note(ADDRESS, &key);
@@ -349,18 +359,28 @@ impl ShardState {
             Ok(reserved) => reserved,
             Err(until) => return Ok(LoginOutcome::TooMany(until)),
         };
-        self.note(NAME, &key);
+        let of_whom = if reserved.is_of_device() { NAME } else { GUESSES };
+        self.note(of_whom, &key);
         keep(self)?;
         let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
         let password = guess.password.as_bytes();
-        let verdict = row.compare(password, (terms.cost, terms.peppers), terms.imports);
+        let nobody = PasswordHash::of_nobody(salt_of_nobody(&key), terms.cost, terms.peppers);
+        let verdict = row.compare(password, (&nobody, terms.peppers), terms.imports);
         let anew = (verdict.is_right && verdict.is_outdated)
             .then(|| PasswordHash::new(password, salt, terms.cost, terms.peppers))
             .flatten();
+        let is_new = anew.is_some();
         row.settle(reserved, verdict.is_right, anew);
-        let right = row.account.as_ref().filter(|_| verdict.is_right).map(Right::of);
-        self.note(NAME, &key);
-        Ok(right.map_or(LoginOutcome::Wrong, LoginOutcome::Right))
+        // A wrong one leaves what was stored before its hash.
+        let Some(account) = row.account.as_ref().filter(|_| verdict.is_right) else {
+            return Ok(LoginOutcome::Wrong);
+        };
+        let right = Right::of(account);
+        self.note(of_whom, &key);
+        if is_new {
+            self.note(NAME, &key);
+        }
+        Ok(LoginOutcome::Right(right))
     }
 
     fn change_password(
@@ -538,6 +558,11 @@ fn work_of(key: &RowKey, work: Work) -> RowKey {
         Work::Proof => 0x5A,
     };
     RowKey::from_bytes(key.as_bytes().map(|byte| byte ^ mask))
+}
+
+/// The salt of a name that does not exist. Its key is a MAC, so these bytes are as good as random ones.
+fn salt_of_nobody(key: &RowKey) -> [u8; SALT_BYTES] {
+    key.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 fn of_network(bound: Bound) -> Bound {
@@ -837,7 +862,7 @@ mod tests {
         let known = kept_of_guesses(writer());
         assert_eq!(known, kept_of_guesses(Writer::default()));
         let wrote = known.iter().map(|(written, _)| *written);
-        assert_eq!(wrote.sum::<usize>(), 3 * (5 * 2 + 1));
+        assert_eq!(wrote.sum::<usize>(), 3 * (5 + 1));
     }
 
     #[test]

@@ -232,10 +232,11 @@ mod tests {
             assert_eq!(row.reserve_mail(r#use, None, NOW), Err(until));
             let soon = NOW.saturating_add(secs * 1000 - 1);
             assert_eq!(row.reserve_mail(r#use, None, soon), Err(until));
-            assert!(!row.is_over(DEFAULT_BOUND, soon));
+            assert!(!row.forget_counts(DEFAULT_BOUND, soon).others);
         }
         let later = NOW.saturating_add(86_400_000);
-        assert!(row.is_over(DEFAULT_BOUND, later));
+        assert!(row.forget_counts(DEFAULT_BOUND, later).others);
+        assert_eq!(row, NameRow::default());
         assert!(row.reserve_mail(Use::Reset, None, later).is_ok());
     }
 

@@ -73,11 +73,6 @@ impl NameRow {
         self.pending.iter().any(|one| one.id == *id)
     }
 
-    /// Whether no registration waits.
-    pub(super) fn has_no_pending(&self, now: UnixTime) -> bool {
-        self.pending.iter().all(|one| one.until <= now)
-    }
-
     /// The registration that this link is of, and whose password it is; `None`: there is none, or somebody else was sooner.
     #[must_use]
     pub fn pending(
