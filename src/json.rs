@@ -10,6 +10,7 @@ pub mod document;
 pub mod fault;
 pub(crate) mod object;
 mod outline;
+pub(crate) mod own_text;
 pub(crate) mod readable;
 
 use core::fmt;

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    json::own_text,
     session::state::RowChange,
     time::{UnixMillis, UnixTime},
 };
@@ -543,7 +544,7 @@ struct Stored<T> {
 const VERSION: u8 = 1;
 
 fn read<T: DeserializeOwned>(value: &str) -> Result<T, StoreError> {
-    let stored: Stored<T> = serde_json::from_str(value).map_err(|_| not_ours())?;
+    let stored: Stored<T> = own_text::read(value).map_err(|_| not_ours())?;
     if stored.v == VERSION { Ok(stored.row) } else { Err(not_ours()) }
 }
 

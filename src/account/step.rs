@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
+    json::own_text,
     time::{UnixMillis, UnixTime},
 };
 
@@ -369,7 +370,7 @@ impl LoginStep {
     /// # Errors
     /// It is not ours.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
-        serde_json::from_str(text).map_err(|_| StoreError::new("a step of logins is not ours"))
+        own_text::read(text).map_err(|_| StoreError::new("a step of logins is not ours"))
     }
 }
 
@@ -385,6 +386,6 @@ impl LoginOutcome {
     /// # Errors
     /// It is not ours.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
-        serde_json::from_str(text).map_err(|_| StoreError::new("an outcome of logins is not ours"))
+        own_text::read(text).map_err(|_| StoreError::new("an outcome of logins is not ours"))
     }
 }
