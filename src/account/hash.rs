@@ -49,9 +49,8 @@ pub struct Peppers(Vec<(u8, Secret)>);
 impl Peppers {
     /// Takes them over; the highest id is used for new hashes.
     #[must_use]
-    pub fn new(mut secrets: Vec<(u8, Secret)>) -> Self {
-        secrets.sort_by_key(|(id, _)| *id);
-        Self(secrets)
+    pub fn new(secrets: Vec<(u8, Secret)>) -> Self {
+        Self(by_id(secrets))
     }
 
     fn newest(&self) -> Option<(u8, &Secret)> {
@@ -61,6 +60,16 @@ impl Peppers {
     fn by_id(&self, id: u8) -> Option<&Secret> {
         self.0.iter().find_map(|(known, secret)| (*known == id).then_some(secret))
     }
+}
+
+/// Secrets in the order of their ids. They are few: a sort of the standard library would be a page of code for each.
+pub(super) fn by_id(secrets: Vec<(u8, Secret)>) -> Vec<(u8, Secret)> {
+    let mut ordered: Vec<(u8, Secret)> = Vec::with_capacity(secrets.len());
+    for (id, secret) in secrets {
+        let at = ordered.partition_point(|(known, _)| *known <= id);
+        ordered.insert(at, (id, secret));
+    }
+    ordered
 }
 
 /// A hash as it is kept.

@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::{
     authenticator::AuthenticatorKey,
-    hash::Peppers,
+    hash::{Peppers, by_id},
     name::LoginName,
     row::{AccountId, RowKey, key_of},
 };
@@ -39,7 +39,7 @@ impl AccountSecrets {
     ///
     /// # Errors
     /// [`Error::Config`] with a path below `secrets`: none at all, one id twice, or a secret of fewer than 32 bytes.
-    pub fn new(mut secrets: Vec<(u8, Secret)>) -> Result<Self, Error> {
+    pub fn new(secrets: Vec<(u8, Secret)>) -> Result<Self, Error> {
         for (position, (id, secret)) in secrets.iter().enumerate() {
             let at = |field: &str| format!("secrets[{position}].{field}");
             if secrets.iter().take(position).any(|(other, _)| other == id) {
@@ -49,7 +49,7 @@ impl AccountSecrets {
                 .require_length(MIN_SECRET_BYTES)
                 .map_err(|error| Error::config(at("secret"), error.to_string()))?;
         }
-        secrets.sort_by_key(|(id, _)| *id);
+        let secrets = by_id(secrets);
         let Some((_, first)) = secrets.first() else {
             return Err(Error::config("secrets", "expected a non-empty list"));
         };

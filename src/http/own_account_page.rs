@@ -128,7 +128,10 @@ impl AccountPages<'_> {
                 is_current: Some(session.id) == overview.current,
             })
             .collect();
-        sessions.sort_by_key(|session| !session.is_current);
+        if let Some(at) = sessions.iter().position(|session| session.is_current) {
+            let current = sessions.remove(at);
+            sessions.insert(0, current);
+        }
         let path = self.path(AccountEndpoint::Account);
         // Logins with others may have a session of their own to end.
         let log_out =

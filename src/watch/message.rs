@@ -120,14 +120,13 @@ fn sentry_envelope(event: &EventV1, now: UnixTime) -> String {
     };
     // 32 digits. What is left out tells years apart; who told it, and the how manieth it was there, is in the others.
     let id = event.id.get(4..).unwrap_or_default();
-    let tags: Map<String, Value> = [
-        ("event", Some(json!(event.event))),
-        ("rule", event.rule.as_ref().map(|rule| json!(rule))),
-        ("code", event.code.as_ref().map(|code| json!(code))),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-    .collect();
+    let mut tags = Map::new();
+    tags.insert("event".to_owned(), json!(event.event));
+    for (name, value) in [("rule", &event.rule), ("code", &event.code)] {
+        if let Some(value) = value {
+            tags.insert(name.to_owned(), json!(value));
+        }
+    }
     let item = json!({
         "event_id": id,
         "timestamp": rfc3339(event.at.to_unix_time()),

@@ -321,10 +321,7 @@ impl Tally {
             counts: core::mem::take(&mut self.counts).into_inner(),
             events,
             sightings: self.sightings.drain(..).map(|sighted| sighted.told()).collect(),
-            crowds: core::mem::take(&mut self.crowds)
-                .into_iter()
-                .map(|(place, crowd)| (place.to_string(), crowd))
-                .collect(),
+            crowds: named(core::mem::take(&mut self.crowds)),
             dropped: core::mem::take(&mut self.dropped),
             lost: core::mem::take(&mut self.lost),
         };
@@ -347,6 +344,13 @@ impl Tally {
         self.planned_for = None;
         self.flushed_at = now;
     }
+}
+
+/// Not collected: a map that is sorts first, by code for its own type.
+fn named(crowds: BTreeMap<Place, Crowd>) -> BTreeMap<String, Crowd> {
+    let mut named = BTreeMap::new();
+    named.extend(crowds.into_iter().map(|(place, crowd)| (place.to_string(), crowd)));
+    named
 }
 
 /// A caller who is new here. There is one way to get it: not to be known.
