@@ -37,6 +37,7 @@ pub mod policy;
 pub mod revocation;
 pub mod secret;
 pub mod session;
+mod sorted;
 pub mod store;
 pub mod time;
 pub mod watch;

@@ -2,8 +2,6 @@
 //!
 //! A mail to nobody waits as one to somebody does, so that what is written, and when the writer wakes, tells nothing of a name.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,6 +9,7 @@ use super::{
     row::{AccountId, RowKey},
 };
 use crate::{
+    sorted::SortedList,
     time::{UnixMillis, UnixTime},
     watch::state::Delivery,
 };
@@ -53,7 +52,7 @@ impl WaitingMail {
 
 /// All that wait.
 #[derive(Debug, Default)]
-pub struct Mailbox(BTreeMap<MailId, WaitingMail>);
+pub struct Mailbox(SortedList<MailId, WaitingMail>);
 
 impl Mailbox {
     /// Reads one that was stored.
@@ -82,7 +81,7 @@ impl Mailbox {
     #[must_use]
     pub fn due(&self, now: UnixMillis) -> Vec<(MailId, WaitingMail)> {
         let due = self.0.iter().filter(|(_, mail)| mail.next_at <= now);
-        due.map(|(id, mail)| (*id, mail.clone())).collect()
+        due.cloned().collect()
     }
 
     /// Those that are to be sent now, so many at most, each for whoever asks first: until then nobody else gets it. If nothing is heard of it,
@@ -104,11 +103,7 @@ impl Mailbox {
 
     /// Takes out those that came too late.
     pub fn forget_late(&mut self, now: UnixMillis) {
-        let late = self.0.iter().filter(|(_, mail)| mail.is_late(now));
-        let late: Vec<MailId> = late.map(|(id, _)| *id).collect();
-        for id in late {
-            self.0.remove(&id);
-        }
+        self.0.retain(|_, mail| !mail.is_late(now));
     }
 
     /// Whether one waits that is worth something still.

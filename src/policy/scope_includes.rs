@@ -1,6 +1,6 @@
 //! Scopes that include others: `scope_includes = { repo = ["repo:status"] }`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -60,18 +60,19 @@ impl ScopeIncludes {
 fn included_by<'n>(
     holder: &str,
     named: &'n BTreeMap<String, Vec<String>>,
-) -> Result<BTreeSet<&'n str>, String> {
+) -> Result<Vec<&'n str>, String> {
     if !is_scope(holder) {
         return Err("expected a scope like read:posts as its name".to_owned());
     }
-    let mut included = BTreeSet::new();
+    let mut included: Vec<&str> = Vec::new();
     let mut open = vec![holder];
     while let Some(next) = open.pop() {
         for scope in named.get(next).into_iter().flatten() {
             if scope == holder {
                 return Err("includes itself".to_owned());
             }
-            if included.insert(scope.as_str()) {
+            if !included.contains(&scope.as_str()) {
+                included.push(scope);
                 open.push(scope);
             }
             if included.len() > MAX_INCLUDED {

@@ -1,7 +1,7 @@
 //! The keys that issuers publish: from memory, from a store that isolates share, or from the issuer. When and
 //! how long they are used is decided in [`crate::jose::keys::remote`]. The edge fetches them.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +17,7 @@ use crate::{
             sealed::{PublishedKeys, Seal},
         },
     },
+    sorted::SortedList,
     time::UnixMillis,
 };
 
@@ -133,7 +134,7 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// another request could not wait for it.
 #[derive(Debug, Default)]
 pub struct PublishedKeySets {
-    sets: RefCell<BTreeMap<String, Published>>,
+    sets: RefCell<SortedList<String, Published>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -274,7 +275,7 @@ impl PublishedKeySets {
     }
 
     fn found(&self, name: &str, found: Option<Found>) {
-        self.sets.borrow_mut().entry(name.to_owned()).or_default().found = found;
+        self.sets.borrow_mut().change(name.to_owned(), |known| known.found = found);
     }
 
     fn learn(
@@ -310,7 +311,7 @@ impl PublishedKeySets {
     }
 
     fn with<T>(&self, uri: &str, step: impl FnOnce(&mut RemoteKeySet) -> T) -> T {
-        step(&mut self.sets.borrow_mut().entry(uri.to_owned()).or_default().set)
+        self.sets.borrow_mut().change(uri.to_owned(), |known| step(&mut known.set))
     }
 
     /// Keys of so many bytes are known now. If all take too much, those that were fetched first are forgotten; what is
@@ -321,7 +322,7 @@ impl PublishedKeySets {
             known.bytes = bytes;
         }
         while sets.values().map(|known| known.bytes).sum::<usize>() > MAX_BYTES {
-            let others = sets.iter_mut().filter(|(name, known)| *name != uri && known.bytes > 0);
+            let others = sets.iter_mut().filter(|(name, known)| name != uri && known.bytes > 0);
             let Some((_, oldest)) = others.min_by_key(|(_, known)| known.set.fetched_at()) else {
                 return;
             };

@@ -10,7 +10,7 @@ use super::series::{Kind, Room, Series, WHOLE_SERIES, of_others};
 pub struct Counts {
     names: BTreeMap<String, u64>,
     /// How many names there are of each kind: to count them for each new one would cost more the more there are.
-    of_kind: BTreeMap<Kind, usize>,
+    of_kind: [usize; Kind::ALL.len()],
     room: Room,
 }
 
@@ -53,8 +53,9 @@ impl Counts {
             }
             Entry::Vacant(new) => {
                 new.insert(n);
-                let of_kind = self.of_kind.entry(kind).or_default();
-                *of_kind = of_kind.saturating_add(1);
+                if let Some(of_kind) = self.of_kind.get_mut(kind as usize) {
+                    *of_kind = of_kind.saturating_add(1);
+                }
             }
         }
     }
@@ -67,7 +68,7 @@ impl Counts {
     }
 
     fn of_kind(&self, kind: Kind) -> usize {
-        self.of_kind.get(&kind).copied().unwrap_or_default()
+        self.of_kind.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// All of them, in the order of their names.

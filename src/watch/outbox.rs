@@ -3,8 +3,6 @@
 //! An event waits here for each sink apart, so that one that is down keeps nobody else waiting. It is tried again after 10 seconds, then
 //! after twice the time each, up to an hour, for a day. What is too old or too many goes, oldest first, and is counted.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::event::EventV1;
@@ -12,6 +10,7 @@ use crate::{
     error::StoreError,
     json::{document, object::object},
     session::state::RowChange,
+    sorted::SortedList,
     time::UnixMillis,
 };
 
@@ -46,7 +45,7 @@ object! {
 /// All that waits, by number.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: SortedList<u64, Waiting>,
     /// How many went untold.
     dropped: u64,
 }
@@ -54,13 +53,11 @@ pub struct Outbox {
 impl Outbox {
     /// Has an event wait for a sink.
     pub fn put(&mut self, sink: &str, event: &EventV1, now: UnixMillis, rows: &mut Vec<RowChange>) {
-        if self.waiting.len() >= MAX_WAITING
-            && let Some((number, _)) = self.waiting.pop_first()
-        {
-            self.dropped = self.dropped.saturating_add(1);
-            rows.push(gone(number));
+        let first = self.waiting.first().map(|(number, _)| *number);
+        if let Some(first) = first.filter(|_| self.waiting.len() >= MAX_WAITING) {
+            self.refused(first, rows);
         }
-        let number = self.waiting.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        let number = self.waiting.last().map_or(0, |(last, _)| last.saturating_add(1));
         // Numbers go on from the time, so that one that is told and gone does not come back after a restart.
         let number = number.max(now.as_millis());
         let waiting = Waiting {
@@ -80,21 +77,18 @@ impl Outbox {
         let old: Vec<u64> =
             self.waiting.iter().filter(|(_, one)| is_old(one)).map(|(number, _)| *number).collect();
         for number in old {
-            self.waiting.remove(&number);
-            self.dropped = self.dropped.saturating_add(1);
-            rows.push(gone(number));
+            self.refused(number, rows);
         }
-        let firsts = self.firsts().into_values();
-        firsts
-            .filter(|(_, one)| one.next_at <= now)
-            .map(|(number, one)| (number, one.clone()))
-            .collect()
+        self.firsts().into_iter().filter(|(_, one)| one.next_at <= now).cloned().collect()
     }
 
-    fn firsts(&self) -> BTreeMap<&str, (u64, &Waiting)> {
-        let mut firsts = BTreeMap::new();
-        for (number, one) in &self.waiting {
-            firsts.entry(one.sink.as_str()).or_insert((*number, one));
+    /// Of each sink the first. There are few sinks.
+    fn firsts(&self) -> Vec<&(u64, Waiting)> {
+        let mut firsts: Vec<&(u64, Waiting)> = Vec::new();
+        for one in self.waiting.iter() {
+            if !firsts.iter().any(|(_, first)| first.sink == one.1.sink) {
+                firsts.push(one);
+            }
         }
         firsts
     }
@@ -126,7 +120,7 @@ impl Outbox {
     /// When something is due next.
     #[must_use]
     pub fn wakes_at(&self) -> Option<UnixMillis> {
-        self.firsts().into_values().map(|(_, one)| one.next_at).min()
+        self.firsts().into_iter().map(|(_, one)| one.next_at).min()
     }
 
     /// How many wait.
@@ -171,6 +165,8 @@ fn gone(number: u64) -> RowChange {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::watch::event::{EventId, Kind};
 

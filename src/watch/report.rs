@@ -13,7 +13,7 @@ use super::{
     state::WatchState,
     windows::{MAX_WINDOW_SECS, slot_secs},
 };
-use crate::{error::Error, time::UnixMillis};
+use crate::{error::Error, sorted::SortedList, time::UnixMillis};
 
 /// How many of each list are told.
 const MAX_LISTED: usize = 20;
@@ -244,28 +244,26 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
     let to = seconds(now);
     let mut decisions = Decisions::default();
     let (mut codes, mut reasons) = (BTreeMap::new(), BTreeMap::new());
-    let mut refusals: BTreeMap<(String, String), u64> = BTreeMap::new();
+    // By both words, with a tab between them: so a map of names and numbers is compiled only once.
+    let (mut refusals, mut accounts) = (BTreeMap::new(), BTreeMap::new());
     let mut lateness = BTreeMap::new();
-    let mut routes: BTreeMap<String, Decisions> = BTreeMap::new();
+    let mut routes: SortedList<String, Decisions> = SortedList::new();
     let mut networks: BTreeMap<String, u64> = BTreeMap::new();
     let mut shadow: Option<ShadowReport> = None;
-    let mut accounts: BTreeMap<(String, String), u64> = BTreeMap::new();
     state.windows().each(window_secs, now, &mut |name, n| {
         if let Some(said) = Shadow::of(name) {
             shadow.get_or_insert_default().add(said, n);
         } else if let Some(series) = Series::of(name) {
             decisions.add(series.is_admitted(), n);
-            routes.entry(series.route.to_owned()).or_default().add(series.is_admitted(), n);
+            let is_admitted = series.is_admitted();
+            routes.change(series.route.to_owned(), |route| route.add(is_admitted, n));
             if !series.is_admitted() {
                 add(&mut codes, series.code, n);
                 add(&mut reasons, series.reason, n);
-                let alike = (series.code.to_owned(), series.reason.to_owned());
-                let count = refusals.entry(alike).or_default();
-                *count = count.saturating_add(n);
+                add(&mut refusals, &format!("{}\t{}", series.code, series.reason), n);
             }
         } else if let Some(Account { action, methods }) = Account::of(name) {
-            let count = accounts.entry((action.to_owned(), methods.to_owned())).or_default();
-            *count = count.saturating_add(n);
+            add(&mut accounts, &format!("{action}\t{methods}"), n);
         } else if let Some((Kind::Network, network)) = Kind::of(name) {
             add(&mut networks, network, n);
         } else if let Some((Kind::Lateness, late)) = Kind::of(name) {
@@ -273,8 +271,10 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         }
     });
     reasons.remove("");
-    let refusals =
-        refusals.into_iter().map(|((code, reason), n)| RefusalReport { code, reason, n });
+    let refusals = refusals.into_iter().map(|(both, n)| {
+        let (code, reason) = halves(&both);
+        RefusalReport { code, reason, n }
+    });
     // There are fewer kinds than this.
     let refusals = ranking::largest(refusals.collect(), usize::MAX, |alike| (false, alike.n));
     let routes = routes.into_iter().map(|(route, decisions)| RouteReport { route, decisions });
@@ -288,8 +288,10 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         let differences = core::mem::take(&mut shadow.differences);
         shadow.differences = ranking::largest(differences, MAX_LISTED, |one| (false, one.n));
     }
-    let accounts =
-        accounts.into_iter().map(|((action, methods), n)| AccountReport { action, methods, n });
+    let accounts = accounts.into_iter().map(|(both, n)| {
+        let (action, methods) = halves(&both);
+        AccountReport { action, methods, n }
+    });
     let accounts = ranking::largest(accounts.collect(), usize::MAX, |one| (false, one.n));
     let losses = state.losses();
     Report {
@@ -360,15 +362,16 @@ fn step_of(window_secs: u64) -> u64 {
 
 fn timeline(state: &WatchState, window_secs: u64, now: UnixMillis) -> Vec<Point> {
     let step = step_of(window_secs);
-    let mut line: BTreeMap<u64, Decisions> = BTreeMap::new();
+    let mut line: SortedList<u64, Decisions> = SortedList::new();
     for (start, slot) in state.windows().slots(window_secs, now) {
         let from = start.saturating_sub(start.checked_rem(step).unwrap_or_default());
-        let decisions = line.entry(from).or_default();
-        for (name, n) in slot.iter() {
-            if let Some(series) = Series::of(name) {
-                decisions.add(series.is_admitted(), n);
+        line.change(from, |decisions| {
+            for (name, n) in slot.iter() {
+                if let Some(series) = Series::of(name) {
+                    decisions.add(series.is_admitted(), n);
+                }
             }
-        }
+        });
     }
     line.into_iter().map(|(from, decisions)| Point { from, decisions }).collect()
 }
@@ -376,6 +379,11 @@ fn timeline(state: &WatchState, window_secs: u64, now: UnixMillis) -> Vec<Point>
 fn add(counts: &mut BTreeMap<String, u64>, name: &str, n: u64) {
     let count = counts.entry(name.to_owned()).or_default();
     *count = count.saturating_add(n);
+}
+
+fn halves(both: &str) -> (String, String) {
+    let (one, other) = both.split_once('\t').unwrap_or((both, ""));
+    (one.to_owned(), other.to_owned())
 }
 
 fn seconds(at: UnixMillis) -> u64 {

@@ -389,13 +389,15 @@ impl Rule {
         let found = self.named(windows, Kind::Country, now);
         let from =
             now.as_millis().checked_div(1000).unwrap_or_default().saturating_sub(self.window_secs);
-        let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+        // By names of its own, so that a map of names and numbers is compiled only once.
+        let mut known: BTreeMap<String, u64> = BTreeMap::new();
         if expected.is_empty() {
             for (start, slot) in windows.slots(MAX_WINDOW_SECS, now) {
                 for (name, _) in slot.iter() {
-                    if let Some((Kind::Country, country)) = Kind::of(name) {
-                        let first = known.entry(country).or_insert(start);
-                        *first = start.min(*first);
+                    let Some((Kind::Country, country)) = Kind::of(name) else { continue };
+                    match known.get_mut(country) {
+                        Some(first) => *first = start.min(*first),
+                        None => drop(known.insert(country.to_owned(), start)),
                     }
                 }
             }

@@ -80,6 +80,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in this order.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Decision,
+        Self::Failure,
+        Self::Network,
+        Self::Lateness,
+        Self::Country,
+        Self::Finding,
+        Self::Guessing,
+        Self::Shadow,
+        Self::Account,
+    ];
+
     const fn letter(self) -> &'static str {
         match self {
             Self::Decision => "d",
@@ -98,18 +111,7 @@ impl Kind {
     #[must_use]
     pub fn of(name: &str) -> Option<(Self, &str)> {
         let (letter, rest) = name.split_once('\t')?;
-        let all = [
-            Self::Decision,
-            Self::Failure,
-            Self::Network,
-            Self::Lateness,
-            Self::Country,
-            Self::Finding,
-            Self::Guessing,
-            Self::Shadow,
-            Self::Account,
-        ];
-        all.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
+        Self::ALL.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
     }
 
     /// The name of a thing of this kind.

@@ -26,6 +26,7 @@ use crate::{
     error::StoreError,
     json::{document, object::object},
     session::state::RowChange,
+    sorted::SortedList,
     time::UnixMillis,
     watch::counts::Counts,
 };
@@ -93,7 +94,7 @@ pub struct WatchState {
     /// Whether none is forgotten now.
     holds_isolates: bool,
     /// By rule and group.
-    alerts: BTreeMap<(String, String), Alert>,
+    alerts: SortedList<(String, String), Alert>,
     outbox: Outbox,
     losses: Losses,
     sharing: Sharing,
@@ -286,8 +287,8 @@ impl WatchState {
             self.forget_isolates(now);
         }
         for rule in orders.rules {
-            let known = self.alerts.keys().filter(|(name, _)| *name == rule.name);
-            let known: Vec<String> = known.map(|(_, group)| group.clone()).collect();
+            let known = self.alerts.iter().filter(|((name, _), _)| *name == rule.name);
+            let known: Vec<String> = known.map(|((_, group), _)| group.clone()).collect();
             for (group, measured) in rule.measure_beside(&self.windows, &known, now) {
                 let key = (rule.name.clone(), group);
                 let before = self.alerts.get(&key).cloned();
@@ -333,8 +334,8 @@ impl WatchState {
 
     fn drop_alerts_without_rule(&mut self, rules: &[Rule]) {
         let is_there = |name: &str| rules.iter().any(|rule| rule.name == name);
-        let gone = self.alerts.keys().filter(|(rule, _)| !is_there(rule));
-        self.rows.extend(gone.map(|(rule, group)| RowChange {
+        let gone = self.alerts.iter().filter(|((rule, _), _)| !is_there(rule));
+        self.rows.extend(gone.map(|((rule, group), _)| RowChange {
             name: format!("alert/{rule}\t{group}"),
             value: None,
         }));

@@ -18,7 +18,7 @@ use super::{
     stuffing::Crowd,
     travel::{Located, Point},
 };
-use crate::{bounded::BoundedMap, time::UnixMillis};
+use crate::{bounded::BoundedMap, sorted::SortedList, time::UnixMillis};
 
 /// How long an isolate waits before it hands over, as long as nobody says otherwise.
 pub const FLUSH_MILLIS: u64 = 10_000;
@@ -124,7 +124,7 @@ pub struct Tally {
     /// What administrators did: no caller can take its place.
     administered: Vec<EventV1>,
     sightings: Vec<Sighted>,
-    crowds: BTreeMap<Place, Crowd>,
+    crowds: SortedList<Place, Crowd>,
     dropped: u64,
     lost: u64,
     pending: Option<Pending>,
@@ -150,7 +150,7 @@ impl Tally {
             events: Vec::new(),
             administered: Vec::new(),
             sightings: Vec::new(),
-            crowds: BTreeMap::new(),
+            crowds: SortedList::new(),
             dropped: 0,
             lost: 0,
             pending: None,
@@ -192,9 +192,8 @@ impl Tally {
 
     /// Counts who came from a place. Of more places than there is room for nothing is known until the next delta.
     pub fn meet_at(&mut self, place: Place, one: Crowd) {
-        if self.crowds.len() < MAX_CROWDS || self.crowds.contains_key(&place) {
-            let crowd = self.crowds.entry(place).or_default();
-            *crowd = crowd.and(one);
+        if self.crowds.len() < MAX_CROWDS || self.crowds.get(&place).is_some() {
+            self.crowds.change(place, |crowd| *crowd = crowd.and(one));
         }
     }
 
@@ -347,7 +346,7 @@ impl Tally {
 }
 
 /// Not collected: a map that is sorts first, by code for its own type.
-fn named(crowds: BTreeMap<Place, Crowd>) -> BTreeMap<String, Crowd> {
+fn named(crowds: SortedList<Place, Crowd>) -> BTreeMap<String, Crowd> {
     let mut named = BTreeMap::new();
     named.extend(crowds.into_iter().map(|(place, crowd)| (place.to_string(), crowd)));
     named

@@ -20,6 +20,7 @@ const ORDER: &[&[&str]] = &[
         "cold_path",
         "header_text",
         "secret",
+        "sorted",
     ],
     &["json"],
     &["jose", "limit"],
