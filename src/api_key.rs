@@ -129,7 +129,7 @@ impl Readable for KeyId {
         Self([0; 16])
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.0 = hex::read_value(value)?;
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Readable for ImportedHash {
         Self([0; 32])
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.0 = hex::read_value(value)?;
         Ok(())
     }

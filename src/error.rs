@@ -719,8 +719,13 @@ impl fmt::Display for At<'_> {
 }
 
 /// A store failed, did not answer in time, or returned something that the gate did not write. It has no stored data.
+///
+/// It is one pointer, since hundreds of places hand it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError {
+pub struct StoreError(Box<StoreFault>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StoreFault {
     problem: String,
     is_own_bound: bool,
 }
@@ -729,25 +734,29 @@ impl StoreError {
     /// An error with a message for the event log.
     #[must_use]
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), is_own_bound: false }
+        Self::of(problem.into(), false)
     }
 
     /// A bound of the gate was reached, and the store was not asked. The store may be well.
     #[must_use]
     pub fn own_bound(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), is_own_bound: true }
+        Self::of(problem.into(), true)
+    }
+
+    fn of(problem: String, is_own_bound: bool) -> Self {
+        Self(Box::new(StoreFault { problem, is_own_bound }))
     }
 
     /// Whether it is a bound of the gate. Callers can cause that, so the request is refused, whatever `on_error` says.
     #[must_use]
     pub const fn is_own_bound(&self) -> bool {
-        self.is_own_bound
+        self.0.is_own_bound
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem)
+        f.write_str(&self.0.problem)
     }
 }
 

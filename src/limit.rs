@@ -319,7 +319,7 @@ impl Readable for Cell {
         Self(Kept::FixedWindow(fixed_window::Kept::blank()))
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let mut members = members(value)?.into_iter();
         let (Some((name, value)), None) = (members.next(), members.next()) else {
             return Err(DocumentFault::of("expected one algorithm".to_owned()));

@@ -43,7 +43,7 @@ pub(super) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// Reads them from a string of JSON.
-pub(super) fn read_value<const N: usize>(value: Value) -> Result<[u8; N], DocumentFault> {
+pub(super) fn read_value<const N: usize>(value: Value) -> Result<[u8; N], Box<DocumentFault>> {
     read(&string(value)?).ok_or_else(|| {
         let digits = N.saturating_mul(2);
         DocumentFault::of(format!("expected {digits} lower-case hexadecimal digits"))

@@ -15,7 +15,14 @@ use super::{
 
 /// Reads a whole document, which is an object. Only white space may follow it, and no name may come twice, at any depth.
 pub(crate) fn parse<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> {
-    readable::from_value(object(bytes)?)
+    let mut place = T::blank();
+    read_into(&mut place, bytes)?;
+    Ok(place)
+}
+
+/// What all types share of it.
+fn read_into(place: &mut dyn Readable, bytes: &[u8]) -> Result<(), DocumentFault> {
+    place.read(object(bytes)?).map_err(|fault| *fault)
 }
 
 /// The same of a file that people write. `$schema` at its top is for their editor: a string, which says nothing here.
@@ -25,10 +32,10 @@ pub(crate) fn parse_file<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> 
         && let Some(schema) = members.remove(SCHEMA)
         && !schema.is_string()
     {
-        let fault = DocumentFault::expected("a string", &schema);
+        let fault = *DocumentFault::expected("a string", &schema);
         return Err(DocumentFault { path: SCHEMA.to_owned(), ..fault });
     }
-    readable::from_value(value)
+    readable::from_value(value).map_err(|fault| *fault)
 }
 
 /// By it editors find the JSON Schema of a file.

@@ -12,7 +12,7 @@ const MAX_ECHOED_NAME_BYTES: usize = 40;
 /// A path that has become so long ends there. Ours are shorter; a longer one is that of a document made to have one.
 pub(super) const MAX_PATH_BYTES: usize = 100;
 
-/// What is wrong with a document, and where.
+/// What is wrong with a document, and where. Readers of types hand it on in a box: one pointer, since there are hundreds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentFault {
     /// As in `scopes[0]`; empty for the whole document.
@@ -23,12 +23,12 @@ pub struct DocumentFault {
 
 impl DocumentFault {
     /// A fault of a whole value.
-    pub(crate) const fn of(problem: String) -> Self {
-        Self { path: String::new(), problem }
+    pub(crate) fn of(problem: String) -> Box<Self> {
+        Box::new(Self { path: String::new(), problem })
     }
 
     /// It is of another kind.
-    pub(crate) fn expected(wanted: &str, found: &Value) -> Self {
+    pub(crate) fn expected(wanted: &str, found: &Value) -> Box<Self> {
         let found = match found {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -42,26 +42,27 @@ impl DocumentFault {
     }
 
     /// It is too small or too large.
-    pub(crate) fn out_of_range(wanted: &str) -> Self {
+    pub(crate) fn out_of_range(wanted: &str) -> Box<Self> {
         Self::of(format!("expected {wanted}, found one out of range"))
     }
 
     /// The same as a fault of the object that has this member.
-    pub(crate) fn within(self, name: &str) -> Self {
+    pub(crate) fn within(self: Box<Self>, name: &str) -> Box<Self> {
         self.behind(member(String::new(), name))
     }
 
     /// The same as a fault of the list that has this element.
-    pub(crate) fn at(self, index: usize) -> Self {
+    pub(crate) fn at(self: Box<Self>, index: usize) -> Box<Self> {
         self.behind(format!("[{index}]"))
     }
 
-    fn behind(self, mut path: String) -> Self {
+    fn behind(mut self: Box<Self>, mut path: String) -> Box<Self> {
         if !self.path.is_empty() && !self.path.starts_with('[') {
             path.push('.');
         }
         path.push_str(&self.path);
-        Self { path, ..self }
+        self.path = path;
+        self
     }
 
     /// The fault as one of a request body.

@@ -30,7 +30,7 @@ pub(crate) struct Shape {
 /// Reads an object into its places.
 ///
 /// No name comes twice: the text was read strictly before.
-pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), DocumentFault> {
+pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), Box<DocumentFault>> {
     let Value::Object(members) = value else {
         return Err(DocumentFault::expected("an object", &value));
     };
@@ -111,17 +111,17 @@ pub(crate) const fn bare(field: &'static str) -> &'static str {
 }
 
 /// The fault of an object without this member.
-pub(crate) fn missing(name: &str) -> DocumentFault {
+pub(crate) fn missing(name: &str) -> Box<DocumentFault> {
     DocumentFault::of("is required".to_owned()).within(name)
 }
 
 /// The value of a member that has to be there.
-pub(crate) fn required<T>(value: Option<T>, name: &str) -> Result<T, DocumentFault> {
+pub(crate) fn required<T>(value: Option<T>, name: &str) -> Result<T, Box<DocumentFault>> {
     value.ok_or_else(|| missing(name))
 }
 
 /// The place of a word in a list.
-pub(crate) fn word(text: &str, words: &[&str]) -> Result<usize, DocumentFault> {
+pub(crate) fn word(text: &str, words: &[&str]) -> Result<usize, Box<DocumentFault>> {
     let at = words.iter().position(|word| *word == text);
     at.ok_or_else(|| DocumentFault::of(format!("expected {}", in_words(words))))
 }
@@ -191,7 +191,7 @@ macro_rules! object {
             fn read(
                 &mut self,
                 value: ::serde_json::Value,
-            ) -> ::core::result::Result<(), $crate::json::fault::DocumentFault> {
+            ) -> ::core::result::Result<(), Box<$crate::json::fault::DocumentFault>> {
                 $crate::json::object::read(self, value)
             }
         }
@@ -223,7 +223,7 @@ macro_rules! words {
             fn read(
                 &mut self,
                 value: ::serde_json::Value,
-            ) -> ::core::result::Result<(), $crate::json::fault::DocumentFault> {
+            ) -> ::core::result::Result<(), Box<$crate::json::fault::DocumentFault>> {
                 let text = $crate::json::readable::string(value)?;
                 let at = $crate::json::object::word(&text, &[$first $(, $word)*])?;
                 // The position is that of a word.

@@ -25,11 +25,11 @@ pub(crate) trait Readable {
     ///
     /// # Errors
     /// What was expected, and the kind of what was found, with the path within the value. The place is worth nothing then.
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault>;
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>>;
 }
 
 /// Reads a value as a whole.
-pub(crate) fn from_value<T: Readable>(value: Value) -> Result<T, DocumentFault> {
+pub(crate) fn from_value<T: Readable>(value: Value) -> Result<T, Box<DocumentFault>> {
     let mut place = T::blank();
     place.read(value)?;
     Ok(place)
@@ -59,14 +59,14 @@ pub(crate) fn deserialize_with<'de, T: Readable, D: de::Deserializer<'de>>(
 }
 
 /// The text of a string.
-pub(crate) fn string(value: Value) -> Result<String, DocumentFault> {
+pub(crate) fn string(value: Value) -> Result<String, Box<DocumentFault>> {
     match value {
         Value::String(text) => Ok(text),
         other => Err(DocumentFault::expected("a string", &other)),
     }
 }
 
-fn unsigned(value: &Value, most: u64) -> Result<u64, DocumentFault> {
+fn unsigned(value: &Value, most: u64) -> Result<u64, Box<DocumentFault>> {
     const WANTED: &str = "a whole number";
     match value {
         Value::Number(number) if !number.is_f64() => {
@@ -77,7 +77,7 @@ fn unsigned(value: &Value, most: u64) -> Result<u64, DocumentFault> {
     }
 }
 
-fn signed(value: &Value) -> Result<i64, DocumentFault> {
+fn signed(value: &Value) -> Result<i64, Box<DocumentFault>> {
     const WANTED: &str = "a whole number of seconds";
     match value {
         Value::Number(number) if !number.is_f64() => {
@@ -87,11 +87,11 @@ fn signed(value: &Value) -> Result<i64, DocumentFault> {
     }
 }
 
+/// What comes of reading one value into its place.
+type Filled = Result<(), Box<DocumentFault>>;
+
 /// Hands each element of a list on.
-fn elements(
-    value: Value,
-    each: &mut dyn FnMut(Value) -> Result<(), DocumentFault>,
-) -> Result<(), DocumentFault> {
+fn elements(value: Value, each: &mut dyn FnMut(Value) -> Filled) -> Filled {
     let Value::Array(values) = value else {
         return Err(DocumentFault::expected("a list", &value));
     };
@@ -102,7 +102,7 @@ fn elements(
 }
 
 /// The members of an object.
-pub(crate) fn members(value: Value) -> Result<Map<String, Value>, DocumentFault> {
+pub(crate) fn members(value: Value) -> Result<Map<String, Value>, Box<DocumentFault>> {
     match value {
         Value::Object(members) => Ok(members),
         other => Err(DocumentFault::expected("an object", &other)),
@@ -110,10 +110,7 @@ pub(crate) fn members(value: Value) -> Result<Map<String, Value>, DocumentFault>
 }
 
 /// Hands each member of an object on.
-fn each_member(
-    value: Value,
-    each: &mut dyn FnMut(&str, Value) -> Result<(), DocumentFault>,
-) -> Result<(), DocumentFault> {
+fn each_member(value: Value, each: &mut dyn FnMut(&str, Value) -> Filled) -> Filled {
     for (name, value) in members(value)? {
         each(&name, value).map_err(|fault| fault.within(&name))?;
     }
@@ -125,7 +122,7 @@ impl Readable for bool {
         false
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let Value::Bool(given) = value else {
             return Err(DocumentFault::expected("a boolean", &value));
         };
@@ -141,7 +138,7 @@ macro_rules! unsigned {
                 0
             }
 
-            fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+            fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
                 const MOST: u64 = $type::MAX as u64;
                 *self = unsigned(&value, MOST)?.try_into().unwrap_or($type::MAX);
                 Ok(())
@@ -158,7 +155,7 @@ impl Readable for i64 {
         0
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = signed(&value)?;
         Ok(())
     }
@@ -169,7 +166,7 @@ impl Readable for UnixTime {
         Self::default()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = Self::from_secs(signed(&value)?);
         Ok(())
     }
@@ -180,7 +177,7 @@ impl Readable for UnixMillis {
         Self::default()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = Self::from_millis(unsigned(&value, u64::MAX)?);
         Ok(())
     }
@@ -191,7 +188,7 @@ impl Readable for String {
         Self::new()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = string(value)?;
         Ok(())
     }
@@ -202,7 +199,7 @@ impl Readable for Network {
         Self::NOBODY
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let network = Self::parse(&string(value)?);
         *self = network.ok_or_else(|| DocumentFault::of(NOT_A_NETWORK.to_owned()))?;
         Ok(())
@@ -217,7 +214,7 @@ impl<T: Readable> Readable for Option<T> {
         None
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         if value.is_null() {
             *self = None;
             return Ok(());
@@ -231,7 +228,7 @@ impl<T: Readable> Readable for Box<T> {
         Self::new(T::blank())
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         (**self).read(value)
     }
 }
@@ -241,7 +238,7 @@ impl<T: Readable> Readable for Vec<T> {
         Self::new()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.clear();
         elements(value, &mut |value| {
             self.push(T::blank());
@@ -255,7 +252,7 @@ impl<T: Readable> Readable for BTreeMap<String, T> {
         Self::new()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.clear();
         each_member(value, &mut |name, value| {
             self.insert(name.to_owned(), from_value(value)?);
@@ -269,7 +266,7 @@ impl Readable for StrictObject {
         Self::default()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.0 = members(value)?;
         Ok(())
     }
@@ -280,7 +277,7 @@ impl Readable for StrictValue {
         Self(Value::Null)
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.0 = value;
         Ok(())
     }

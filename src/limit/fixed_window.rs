@@ -37,7 +37,7 @@ impl Readable for Kept {
         Self { start: 0, used: 0 }
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let Written { s: start, n: used } = from_value(value)?;
         *self = Self { start, used };
         Ok(())

@@ -50,7 +50,7 @@ impl Readable for Kept {
         Self { newest: 0, part: 0, counts: Vec::new() }
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let Written { t: newest, l: part, c: counts } = from_value(value)?;
         *self = Self { newest, part, counts };
         Ok(())

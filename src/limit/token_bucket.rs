@@ -41,7 +41,7 @@ impl Readable for Kept {
         Self { at: 0, debt: 0, unit: 0 }
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let Written { t: at, d: debt, w: unit } = from_value(value)?;
         *self = Self { at, debt, unit };
         Ok(())

@@ -403,7 +403,7 @@ impl Readable for SubjectDocument {
         Self::Name(String::new())
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = match value {
             Value::String(name) => Self::Name(name),
             Value::Object(_) => {
@@ -532,7 +532,7 @@ impl Readable for GrantDocument {
         Self::Provider(String::new())
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = match value {
             Value::String(provider) => Self::Provider(provider),
             Value::Object(_) => Self::Section(from_value(value)?),
@@ -571,7 +571,7 @@ impl Readable for HstsDocument {
         Self::On(false)
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = match value {
             Value::Bool(on) => Self::On(on),
             Value::Object(_) => Self::Section(from_value(value)?),
@@ -608,7 +608,7 @@ impl Readable for UpstreamDocument {
         Self::Url(String::new())
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         *self = match value {
             Value::String(url) => Self::Url(url),
             Value::Object(_) => Self::Section(from_value(value)?),
@@ -697,7 +697,7 @@ impl Readable for OneOrMany<CountBy> {
         Self::default()
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         const WANTED: &str = "caller, subject, api_key, ip, issuer, route, or a list of them";
         *self = match value {
             Value::String(_) => {

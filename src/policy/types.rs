@@ -208,7 +208,7 @@ impl Readable for CacheSecs {
         Self(0)
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         self.0.read(value)
     }
 }

@@ -143,7 +143,7 @@ impl Readable for Target {
         Self::Issuer { iss: String::new() }
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let Written { kind, iss, jti, sub, sid, id, kid } = from_value(value)?;
         if matches!(kind, Kind::ApiKey) {
             *self = Self::ApiKey { id: required(id, "id")? };

@@ -117,7 +117,7 @@ impl<const N: usize> Readable for Opaque<N> {
         Self([0; N])
     }
 
-    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+    fn read(&mut self, value: Value) -> Result<(), Box<DocumentFault>> {
         let read = Self::parse(&string(value)?);
         let fault = || DocumentFault::of("expected base64url of another length".to_owned());
         *self = read.ok_or_else(fault)?;
