@@ -82,6 +82,8 @@ export interface AdminClient {
   createAccount(body: NewAccount): Promise<Account>;
   /** A link to register, by mail; an account that waits for its owner. docs/account-mail.md. */
   inviteAccount(body: Invitation): Promise<Account>;
+  /** Makes the objects of names before anybody guesses, some of them: docs/accounts.md. */
+  prepareAccounts(body: PrepareAccounts): Promise<PreparedAccounts>;
   /** One account. */
   getAccount(id: string): Promise<Account>;
   /** Changes an account, and ends all its sessions. */
@@ -432,6 +434,22 @@ export interface Invitation {
   email: string;
   /** The scopes of the account's sessions, beside those of all accounts. */
   scopes?: readonly (string)[] | undefined;
+}
+
+/** Which of the objects that keep names are made. */
+export interface PrepareAccounts {
+  /** The first one: `next` of the answer before. */
+  from?: number | undefined;
+}
+
+/** How many of the objects of names are there. */
+export interface PreparedAccounts {
+  /** Where to go on. Null: all are there. */
+  next: number | null;
+  /** How many there are. */
+  of: number;
+  /** How many this request has made, or has found. */
+  prepared: number;
 }
 
 /** What changes. All sessions of the account end. */

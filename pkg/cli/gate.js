@@ -110,6 +110,8 @@ const SAYS = {
   findAccount: isAccount,
   createAccount: isAccount,
   inviteAccount: isAccount,
+  // It goes on, so that whoever asks comes to an end.
+  prepareAccounts: ({ prepared, next, of }, [{ from }]) => [prepared, of].every(Number.isSafeInteger) && (next === null || (Number.isSafeInteger(next) && next > from && next < of)),
   getAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   changeAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   deleteAccount: isDone,

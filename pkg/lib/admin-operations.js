@@ -28,6 +28,7 @@ export const OPERATIONS = {
   findAccount: ['POST', '/admin/accounts/find', true],
   createAccount: ['POST', '/admin/accounts', true],
   inviteAccount: ['POST', '/admin/accounts/invite', true],
+  prepareAccounts: ['POST', '/admin/accounts/prepare', true],
   getAccount: ['GET', '/admin/accounts/{id}', false],
   changeAccount: ['PATCH', '/admin/accounts/{id}', true],
   deleteAccount: ['DELETE', '/admin/accounts/{id}', false],

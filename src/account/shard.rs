@@ -208,6 +208,7 @@ impl ShardState {
                 LoginOutcome::Done
             }
             LoginStep::Factor(step) => self.factor_step(step, terms, now),
+            LoginStep::Prepare => LoginOutcome::Done,
         })
     }
 

@@ -189,6 +189,8 @@ pub enum LoginStep {
     Change(Change),
     /// Forgets an account.
     Delete(AccountId),
+    /// Changes no row. A writer that is made by the first request to it is there from then on, whether it has rows or not.
+    Prepare,
     /// Asks for, shows or changes the factors beside the password.
     Factor(FactorStep),
     /// Does something with the passkeys of an account.

@@ -38,7 +38,10 @@ mod registration;
 mod reset;
 mod second_factor;
 
-use core::cell::{Cell, RefCell};
+use core::{
+    cell::{Cell, RefCell},
+    ops::Range,
+};
 
 pub use self::{
     bounds::AccountMemory,
@@ -89,6 +92,15 @@ pub trait Accounts {
 
     /// The same behind the answer.
     fn apply_later(&self, shard: Shard, step: LoginStep);
+
+    /// Makes the writers of the first of these shards of names, and says how many of the shards have theirs then: one at least, unless there is
+    /// none. An edge whose first step in a shard costs what any other does has nothing to make.
+    ///
+    /// # Errors
+    /// The store did not answer. Some may have been made.
+    async fn prepare(&self, shards: Range<u16>) -> Result<u16, StoreError> {
+        Ok(shards.end.saturating_sub(shards.start))
+    }
 
     /// A text in Unicode's form NFKC, so that each keyboard writes the same password.
     fn normalized(&self, text: String) -> String;

@@ -68,13 +68,15 @@ pub enum AdminAccountEndpoint {
     Find,
     /// `/admin/accounts/invite`
     Invite,
+    /// `/admin/accounts/prepare`
+    Prepare,
     /// `/admin/accounts/{id}`
     One,
 }
 
 impl AdminAccountEndpoint {
     /// All of them. Of two that fit, the first one counts.
-    pub const ALL: [Self; 4] = [Self::All, Self::Find, Self::Invite, Self::One];
+    pub const ALL: [Self; 5] = [Self::All, Self::Find, Self::Invite, Self::Prepare, Self::One];
 
     /// Its path below the prefix.
     #[must_use]
@@ -83,6 +85,7 @@ impl AdminAccountEndpoint {
             Self::All => "/admin/accounts",
             Self::Find => "/admin/accounts/find",
             Self::Invite => "/admin/accounts/invite",
+            Self::Prepare => "/admin/accounts/prepare",
             Self::One => "/admin/accounts/{id}",
         }
     }
@@ -91,7 +94,7 @@ impl AdminAccountEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::All | Self::Find | Self::Invite => "POST",
+            Self::All | Self::Find | Self::Invite | Self::Prepare => "POST",
             Self::One => "GET, PATCH, DELETE",
         }
     }

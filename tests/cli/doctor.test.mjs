@@ -70,7 +70,7 @@ describe('the policy of docs/production-checklist.md', () => {
     const inState = (state) => report.lines.filter((one) => one.state === state).map(({ id }) => id);
     assert.deepEqual([inState('FAIL'), inState('WARN'), inState('UNKNOWN'), inState('ATTESTED').sort()], [[], [], [], [...ATTESTED].sort()]);
     // What needs a gate, and what this policy has not.
-    assert.deepEqual(inState('SKIP'), ['validation', 'oauth-tokens', 'same-policy', 'losses', 'version', 'clock']);
+    assert.deepEqual(inState('SKIP'), ['validation', 'oauth-tokens', 'same-policy', 'first-guess', 'losses', 'version', 'clock']);
     assert.equal(report.version, 1);
   });
 
@@ -116,7 +116,7 @@ test('on the example policy, as a newcomer has it, these lines fail and these ar
     'docs-authentication', 'docs-keys', 'docs-tokens', 'docs-errors', 'docs-limits', 'docs-practice', 'names',
   ]);
   assert.deepEqual(inState('WARN'), ['access-tokens', 'csrf', 'logins-logged', 'host', 'other-paths']);
-  assert.deepEqual(inState('UNKNOWN'), ['passwords', 'refresh-tokens', 'constant-time', 'reset', 'mfa', 'administration']);
+  assert.deepEqual(inState('UNKNOWN'), ['passwords', 'refresh-tokens', 'constant-time', 'reset', 'mfa', 'administration', 'first-guess']);
 });
 
 const HMAC = (policy) => {
@@ -189,6 +189,7 @@ const WORSE = [
   ['other-paths', 'WARN', ({ policy }) => { policy.routes.pop(); }, /take any good credential/],
   ['open-routes', 'WARN', ({ policy }) => { policy.routes.unshift({ path: '/hooks', auth: 'none' }); }, /takes every method from everybody/],
   ['fail-closed', 'WARN', ({ policy }) => { policy.limits[0].on_error = 'allow'; }, /lets everybody pass/],
+  ['first-guess', 'UNKNOWN', ({ policy }) => { policy.accounts = { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] }; }, /made beforehand is stored nowhere/],
   ['address', 'WARN', ({ policy }) => { policy.client_ip_header = 'X-Real-IP'; }, /whatever comes/],
   ['runtime', 'WARN', ({ configuration }) => { configuration.compatibility_date = '2024-01-01'; }, /days ago/],
   ['sampling', 'WARN', ({ configuration }) => { configuration.observability.head_sampling_rate = 0.1; }, /only 10 %/],

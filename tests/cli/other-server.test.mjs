@@ -42,7 +42,7 @@ const DOES = [
   ['keys', 'revoke', ID, '--yes'], ['revoke', '--sub', 'a', '--iss', 'i'], ['revoke', '--all', '--iss', 'i', '--yes'], ['revoke', '--file', 'many.ndjson'], ['revocations', 'undo', 'x', '--yes'],
   ['sessions', 'open', 'a'], ['sessions', 'open', 'a', '--ticket'], ['sessions', 'end', 'a'], ['sessions', 'narrow', 'x', '--subject', 'a'],
   ['subjects', 'disable', 'a'], ['subjects', 'enable', 'a'], ['subjects', 'forget', 'a', '--yes'],
-  ['accounts', 'scopes', 'x', '--scope', 'a'], ['accounts', 'disable', 'x'], ['accounts', 'enable', 'x'], ['accounts', 'require-reset', 'x'], ['accounts', 'drop-factors', 'x', '--yes'], ['accounts', 'delete', 'x', '--yes'],
+  ['accounts', 'scopes', 'x', '--scope', 'a'], ['accounts', 'disable', 'x'], ['accounts', 'enable', 'x'], ['accounts', 'require-reset', 'x'], ['accounts', 'drop-factors', 'x', '--yes'], ['accounts', 'delete', 'x', '--yes'], ['accounts', 'prepare'],
 ];
 const READS = [['keys', 'list'], ['keys', 'show', ID], ['revocations', 'list'], ['revocations', 'show', 'x'], ['revocations', 'export'], ['sessions', 'list', 'a'], ['accounts', 'find', 'a@example.com'], ['accounts', 'show', 'x']];
 
@@ -83,6 +83,21 @@ test('a list whose pages come again and again ends', async () => {
   answer = json({ keys: [KEY], cursor: 'again' });
   const done = await run(['keys', 'list', '--all'], { env: { EDGEGATE_URL: url(), EDGEGATE_ADMIN_TOKEN: TOKEN } });
   assert.deepEqual([done.code, /the same page again and again/.test(done.stderr)], [1, true]);
+});
+
+test('what goes on comes to an end, or says where to go on', async () => {
+  for (const next of [0, -40, 4096, 0.5, '40', undefined]) {
+    answer = json({ prepared: 40, next, of: 4096 });
+    assert.equal((await run(['accounts', 'prepare'])).code, 1, `${next}`);
+  }
+  asked.length = 0;
+  answer = () => (asked.length < 3 ? json({ prepared: 40, next: asked.length * 40, of: 4096 }) : json({ error: 'e', code: 'STORE_UNAVAILABLE', hint: 'Please try again' }, 503));
+  const stopped = await run(['accounts', 'prepare']);
+  assert.deepEqual([stopped.code, asked.length, /80 of 4096\n.*\nhint: go on with --from 80; Please try again/s.test(stopped.stderr)], [1, 3, true], stopped.stderr);
+  const told = await run(['accounts', 'prepare', '--json', '--from', '80']);
+  assert.deepEqual([told.code, told.stdout, JSON.parse(told.stderr).error.code], [1, '', 'STORE_UNAVAILABLE']);
+  answer = json({ prepared: 16, next: null, of: 4096 });
+  assert.deepEqual((await run(['accounts', 'prepare', '--json', '--from', '4080'])).json(), { from: 4080, of: 4096 });
 });
 
 test('an id is one part of a path, and no key', async () => {

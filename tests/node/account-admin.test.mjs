@@ -85,7 +85,7 @@ describe('over memory', () => {
     const id = (await ask('POST', '/auth/admin/accounts', { email: freshEmail(), password: PASSWORD })).json().id;
     for (const [method, target, role] of [
       ['POST', '/auth/admin/accounts/find', 'read'], ['GET', at(id), 'read'], ['POST', '/auth/admin/accounts', 'accounts'],
-      ['POST', '/auth/admin/accounts/invite', 'accounts'], ['PATCH', at(id), 'accounts'], ['DELETE', at(`${id.slice(0, -4)}AAAA`), 'accounts'],
+      ['POST', '/auth/admin/accounts/invite', 'accounts'], ['POST', '/auth/admin/accounts/prepare', 'accounts'], ['PATCH', at(id), 'accounts'], ['DELETE', at(`${id.slice(0, -4)}AAAA`), 'accounts'],
     ]) {
       for (const held of ROLES) {
         const answer = await ask(method, target, ['POST', 'PATCH'].includes(method) ? {} : undefined, { secret: SECRET_OF[held] });
@@ -135,6 +135,14 @@ describe('over memory', () => {
     refused(await ask('POST', '/auth/admin/accounts', { email: freshEmail(), password: PASSWORD, scopes: ['x'.repeat(70_000)] }), '400 INVALID_REQUEST');
     for (const body of [{}, { email: 'nobody' }, { email: 'ada@example.com', id: 'x' }]) refused(await ask('POST', '/auth/admin/accounts/find', body), '400 INVALID_REQUEST');
     refused(await ask('GET', '/auth/admin/accounts?email=ada@example.com'), '405 METHOD_NOT_ALLOWED');
+  });
+
+  test('there is nothing to prepare: the first step in a part of the store costs what any other does', async () => {
+    const { ask } = adminGate();
+    const prepare = (body) => ask('POST', '/auth/admin/accounts/prepare', body);
+    assert.deepEqual((await prepare({})).json(), { prepared: 4096, next: null, of: 4096 });
+    assert.deepEqual((await prepare({ from: 4000 })).json(), { prepared: 96, next: null, of: 4096 });
+    for (const body of [{ from: 4096 }, { from: -1 }, { from: '0' }, { to: 1 }]) refused(await prepare(body), '400 INVALID_REQUEST');
   });
 
   test('where the policy wants an entry in the audit, nothing is done without one', async () => {

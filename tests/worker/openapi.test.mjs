@@ -154,6 +154,8 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   assert.equal(subject, `account|${id}`);
   assert.equal((await admin.findAccount({ email })).id, id);
   assert.equal((await admin.getAccount(id)).disabled, false);
+  assert.deepEqual(await admin.prepareAccounts({ from: 4090 }), { prepared: 6, next: null, of: 4096 });
+  await assert.rejects(admin.prepareAccounts({ from: 4096 }), refusedWith('INVALID_REQUEST'));
   await assert.rejects(admin.createAccount({ email, password }), refusedWith('INVALID_REQUEST'));
   const ask = async (operationId, body, headers, status, place) => {
     const operation = operations.find((one) => one.operationId === operationId);

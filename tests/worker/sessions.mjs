@@ -38,7 +38,7 @@ let stopped;
 const now = Date.now;
 Date.now = () => (stopped ?? now.call(Date)) + ahead;
 
-const counts = { sessions: 0, keys: 0, grants: 0, logins: 0, rows: 0, alarms: 0, stored: [] };
+const counts = { sessions: 0, keys: 0, grants: 0, logins: 0, rows: 0, tables: 0, alarms: 0, stored: [] };
 let broken = false;
 let faults = 0;
 let flaky = false;
@@ -50,6 +50,7 @@ const counting = (context) => {
     exec(...values) {
       const cursor = storage.sql.exec(...values);
       counts.rows += cursor.rowsWritten;
+      if (values[0].startsWith('CREATE TABLE') && cursor.rowsWritten > 0) counts.tables += 1;
       return cursor;
     },
   };

@@ -245,6 +245,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [], Body::Json("NewAccount"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/accounts/invite" "inviteAccount" "A link to register, by mail; an account that waits for its owner. docs/account-mail.md.",
         Caller::Administrator, [], Body::Json("Invitation"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/accounts/prepare" "prepareAccounts" "Makes the objects of names before anybody guesses, some of them: docs/accounts.md.",
+        Caller::Administrator, [], Body::Json("PrepareAccounts"), [200 "How far it has come." ["PreparedAccounts"]], [ADMINISTRATOR BAD_REQUEST];
     get "/admin/accounts/{id}" "getAccount" "One account.",
         Caller::Administrator, [AccountId], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     patch "/admin/accounts/{id}" "changeAccount" "Changes an account, and ends all its sessions.",

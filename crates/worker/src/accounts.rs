@@ -1,7 +1,9 @@
 //! What accounts ask of the platform: the objects that keep them, and Unicode's forms.
 
+use core::ops::Range;
 use std::rc::Rc;
 
+use futures_util::future::join_all;
 use worker::{Context, Env, js_sys::JsString};
 
 use super::{
@@ -20,6 +22,13 @@ use edgegate::{
 const PASSWORD_LIST: &str = "passwords/v1";
 /// How old the list may be.
 const LIST_CACHE_SECS: u64 = 3600;
+
+/// How many objects one request makes. On the platform's free plan a request may ask 50, and those of the audit and of the watch are among
+/// them.
+const PREPARED_AT_ONCE: usize = 40;
+
+/// How many it asks at once: a request may have six connections (the platform's limit).
+const AT_ONCE: usize = 6;
 
 /// The accounts of a gate.
 #[derive(Debug)]
@@ -45,6 +54,20 @@ impl Accounts for GateAccounts<'_> {
                 report(&format!("accounts: {fault}"));
             }
         });
+    }
+
+    /// By objects that answer: from then on they have something stored, without which they would be new once more.
+    async fn prepare(&self, shards: Range<u16>) -> Result<u16, StoreError> {
+        let shards = Vec::from_iter(shards.take(PREPARED_AT_ONCE));
+        for some in shards.chunks(AT_ONCE) {
+            let asked = some.iter().map(|number| async move {
+                login_stub::apply(self.env, Shard::Names(*number), &LoginStep::Prepare).await
+            });
+            for outcome in join_all(asked).await {
+                outcome?;
+            }
+        }
+        Ok(u16::try_from(shards.len()).unwrap_or_default())
     }
 
     async fn seal(

@@ -204,6 +204,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         handler: Handler::Admin(&[|admin| Box::pin(accounts::invite(admin))]),
     },
     Endpoint {
+        path: AdminAccountEndpoint::Prepare.path(),
+        methods: AdminAccountEndpoint::Prepare.methods(),
+        handler: Handler::Admin(&[|admin| Box::pin(accounts::prepare(admin))]),
+    },
+    Endpoint {
         path: AdminAccountEndpoint::One.path(),
         methods: AdminAccountEndpoint::One.methods(),
         handler: Handler::Admin(&[

@@ -1,10 +1,10 @@
 // `edgegate accounts`: people who log in by password.
 
 import { canAsk, secret, standardInput, sure } from '../ask.js';
-import { misused } from '../failure.js';
+import { Failure, misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
-import { done, fields, result, time } from '../output.js';
-import { given, idOf, many } from '../values.js';
+import { done, fields, result, step, time } from '../output.js';
+import { given, idOf, many, whole } from '../values.js';
 
 export function accounts(program) {
   const group = program.command('accounts').description('people who log in by password');
@@ -25,6 +25,13 @@ export function accounts(program) {
     .action(async (email, options) => {
       const gate = await connect(options);
       result(options, await gate.call('inviteAccount', { email, ...given({ scopes: options.scope }) }), shown);
+    });
+  command('prepare', 'make the objects that keep accounts before anybody guesses; once, after the first deployment')
+    .option('--from <number>', 'where to go on, if it has stopped', whole, 0)
+    .action(async (options) => {
+      const all = await prepared(await connect(options), options);
+      result(options, all, () => '');
+      if (!options.json) done(`all ${all.of} are there`);
     });
   command('find <email>', 'the account with an address')
     .action(async (email, options) => result(options, await (await connect(options)).call('findAccount', { email }), shown));
@@ -57,6 +64,23 @@ export function accounts(program) {
       result(options, answer, () => '');
       if (!options.json) done(`${id} is deleted${later(answer)}`);
     });
+}
+
+/** One request makes some of them, and says where the next one goes on. What is there stays as it is. */
+async function prepared(gate, { from, json }) {
+  let next = from;
+  for (;;) {
+    const answer = await gate.call('prepareAccounts', { from: next }).catch((fault) => { throw next === from ? fault : stoppedAt(next, fault); });
+    if (answer.next === null) return { from, of: answer.of };
+    next = answer.next;
+    if (!json) step(`${next} of ${answer.of}`);
+  }
+}
+
+/** Those before stay. */
+function stoppedAt(from, { message, hint, exitCode, facts }) {
+  const both = [`go on with --from ${from}`, hint].filter(Boolean);
+  return new Failure(message, { ...facts, from, exitCode, hint: both.join('; ') });
 }
 
 const shown = (account) => fields([

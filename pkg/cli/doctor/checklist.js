@@ -58,6 +58,7 @@ const MORE = {
     'open-routes': 'Routes without a credential only read',
     'fail-closed': 'A store that does not answer lets nobody in',
     administration: 'Administration is walled off',
+    'first-guess': 'The first guess at a name does not tell who has an account',
     address: "Callers cannot choose the address that they are counted by",
     runtime: 'The compatibility date is less than a year old',
     sampling: 'The log keeps every line',

@@ -70,6 +70,9 @@ export const BEYOND = {
   administration: ({ policy: { admin } }) => (admin === undefined
     ? pass('the gate has none')
     : unknown('a secret protects it; what else stands before it is not in these files', { kind: 'none', fix: 'Cloudflare Access or a firewall rule before /auth/admin; attest it in doctor.toml' })),
+  'first-guess': ({ policy: { accounts } }) => (accounts === undefined
+    ? skip('the gate has no accounts')
+    : unknown('whether the objects of accounts were made beforehand is stored nowhere', { kind: 'none', fix: 'npx edgegate accounts prepare, and attest it in doctor.toml' })),
   address: ({ policy: { client_ip_header: header } }) => (header.toLowerCase() === PLATFORM_HEADER
     ? pass('Cloudflare sets it, and takes off what callers send')
     : warn(`${header} is whatever comes: only a proxy that nobody gets around may set it`, { path: 'client_ip_header', fix: 'leave it out behind Cloudflare' })),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     super::{
         AccountAction, Backend,
+        backend::unavailable,
         session::{
             endpoints::{Answer, check_scopes},
             random,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     account::{
         name::LoginName,
-        row::{AccountId, RowKey, new_account_id, shard_of, shard_of_account},
+        row::{AccountId, RowKey, SHARDS, new_account_id, shard_of, shard_of_account},
         step::{Change, Create, LoginOutcome, LoginStep, NewPassword, Shard, ShownAccount},
     },
     error::Error,
@@ -66,11 +67,32 @@ described! {
     }
 }
 
+described! {
+    /// Which of the objects that keep names are made.
+    struct PrepareBody as PrepareAccounts, refused {
+        /// The first one: `next` of the answer before.
+        #[facts(maximum = LAST_SHARD)]
+        from: u16 = 0,
+    }
+}
+
+const LAST_SHARD: u16 = SHARDS - 1;
+
 #[cfg(feature = "describe")]
 pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
     known.add::<CreateBody>();
     known.add::<FindBody>();
     known.add::<ChangeBody>();
+    known.add::<PrepareBody>();
+}
+
+/// What [`AccountFlow::prepare`] has done.
+#[derive(Serialize)]
+struct Prepared {
+    prepared: u16,
+    /// Where to go on; `null`: all are done.
+    next: Option<u16>,
+    of: u16,
 }
 
 #[derive(Serialize)]
@@ -215,6 +237,25 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             LoginOutcome::Done => Ok(answer),
             _ => Err(Error::NotFound),
         }
+    }
+
+    /// `POST /admin/accounts/prepare`: makes the writers of the next shards of names, as many as one request may. A writer that the first guess
+    /// at a name would make says by its time that no name of its shard was ever used, so that there is no account with it. Those of addresses
+    /// say nothing of a name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`], [`Error::StoreUnavailable`].
+    pub async fn prepare(&self, body: &[u8]) -> Result<Answer, Error> {
+        let PrepareBody { from } =
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
+        if from > LAST_SHARD {
+            return Err(Error::invalid_field("from", &format!("expected 0 to {LAST_SHARD}")));
+        }
+        let prepared = self.edge.prepare(from..SHARDS).await;
+        let prepared = prepared.map_err(|fault| unavailable("accounts", &fault))?;
+        let next = Some(from.saturating_add(prepared)).filter(|next| *next < SHARDS);
+        let body = Prepared { prepared, next, of: SHARDS };
+        Ok(Answer::json(200, &body, SessionNote::default()))
     }
 
     async fn shown_by(&self, shard: Shard, step: LoginStep) -> Result<Answer, Error> {

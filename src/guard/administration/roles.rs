@@ -51,6 +51,7 @@ mod tests {
             ("POST", "/accounts", Role::Accounts),
             ("POST", "/accounts/find", Role::Read),
             ("POST", "/accounts/invite", Role::Accounts),
+            ("POST", "/accounts/prepare", Role::Accounts),
             ("PATCH", "/accounts/{id}", Role::Accounts),
             ("GET", "/watch", Role::Read),
             ("POST", "/explain", Role::Read),

@@ -115,6 +115,7 @@ async fn over_http(
         (At::All, _) => Act::Create(body),
         (At::Find, _) => Act::Find(body),
         (At::Invite, _) => Act::Invite(body),
+        (At::Prepare, _) => Act::Prepare(body),
         (At::One, "PATCH") => Act::Change(id, body),
         (At::One, "DELETE") => Act::Delete(id),
         (At::One, _) => Act::Show(id),
@@ -126,6 +127,7 @@ async fn over_http(
 enum Act<'a> {
     Create(&'a [u8]),
     Invite(&'a [u8]),
+    Prepare(&'a [u8]),
     Find(&'a [u8]),
     FindBy(&'a str),
     Show(&'a str),
@@ -144,6 +146,7 @@ async fn carry_out(
     let done = match act {
         Act::Create(body) => accounts.create(body).await,
         Act::Invite(body) => accounts.invite(body).await,
+        Act::Prepare(body) => accounts.prepare(body).await,
         Act::Find(body) => accounts.find(body).await,
         Act::FindBy(email) => accounts.find_by(email).await,
         Act::Show(id) => accounts.show(id).await,

@@ -55,8 +55,14 @@ impl DurableObject for LoginObject {
         let step = LoginStep::from_text(&request.text().await?).map_err(text)?;
         let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
         let accounts = gate.policy.accounts.as_ref().ok_or("the policy has no accounts")?;
-        let outcome = self.step(step, accounts.terms())?;
-        self.schedule(accounts.terms()).await?;
+        let outcome = match step {
+            LoginStep::Prepare => self.prepare()?,
+            step => {
+                let outcome = self.step(step, accounts.terms())?;
+                self.schedule(accounts.terms()).await?;
+                outcome
+            }
+        };
         Response::ok(outcome.to_text())
     }
 
@@ -90,6 +96,12 @@ impl LoginObject {
         self.store(&mut rows)?;
         *held = Some(rows);
         Ok(outcome)
+    }
+
+    /// Makes the table: the platform forgets an object that has stored nothing. Rows are not read.
+    fn prepare(&self) -> Result<LoginOutcome> {
+        ROWS.create(&self.state)?;
+        Ok(LoginOutcome::Done)
     }
 
     fn load(&self) -> Result<ShardState> {

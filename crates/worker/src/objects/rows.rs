@@ -49,6 +49,20 @@ impl Rows {
         Ok(())
     }
 
+    /// Makes the table, if there is none.
+    ///
+    /// # Errors
+    /// Those of the platform.
+    pub(super) fn create(&self, state: &State) -> Result<()> {
+        let Self(table) = self;
+        // Without the numbers of rows, so that a row that is written counts once.
+        let create = format!(
+            "CREATE TABLE IF NOT EXISTS {table} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+        );
+        state.storage().sql().exec(&create, None)?;
+        Ok(())
+    }
+
     /// Writes what has changed, in one transaction.
     ///
     /// # Errors
@@ -59,16 +73,12 @@ impl Rows {
             return Ok(());
         }
         let sql = state.storage().sql();
-        // Without the numbers of rows, so that a row that is written counts once.
-        let create = format!(
-            "CREATE TABLE IF NOT EXISTS {table} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
-        );
         let put = format!(
             "INSERT INTO {table} (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         );
         let delete = format!("DELETE FROM {table} WHERE name = ?");
         transaction::run(state, || {
-            sql.exec(&create, None)?;
+            self.create(state)?;
             for RowChange { name, value } in changes {
                 match value {
                     Some(value) => {

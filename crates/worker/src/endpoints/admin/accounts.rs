@@ -33,6 +33,12 @@ pub(crate) async fn invite(admin: &Admin<'_>) -> Answer {
     .await
 }
 
+/// `POST /accounts/prepare`.
+pub(crate) async fn prepare(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    with(admin, async |accounts| accounts.prepare(&body).await).await
+}
+
 /// `POST /accounts/find`.
 pub(crate) async fn find(admin: &Admin<'_>) -> Answer {
     let body = admin.body().await?;
