@@ -9,7 +9,7 @@
 //! | `name` | the address that somebody logs in with |
 //! | `attempts` | how often may be guessed: reserved before a guess, given back by a right one |
 //! | `password`, `common_passwords` | which passwords are taken; a list of those that attackers try first |
-//! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
+//! | `hash`, `foreign_hash`, `scrypt` | how they are kept; hashes that others made; one kind of those |
 //! | `one_time`, `asker` | tokens of links in mails; the cookie of a browser that has asked for one |
 //! | `mail`, `mailbox` | what is told by mail, and what waits to be sent |
 //! | `totp`, `base32`, `authenticator`, `recovery` | codes of an authenticator, and those for the day it is lost |
@@ -42,6 +42,7 @@ pub mod passkeys;
 pub mod password;
 pub mod recovery;
 pub mod row;
+mod scrypt;
 pub mod second_step;
 pub mod secrets;
 pub mod shard;

@@ -17,7 +17,10 @@ use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::hash::{Cost, MAX_MEMORY_KIB, OUTPUT_BYTES, SALT_BYTES, filled, number, parts};
+use super::{
+    hash::{Cost, MAX_MEMORY_KIB, OUTPUT_BYTES, SALT_BYTES, filled, number, parts},
+    scrypt,
+};
 
 /// bcrypt's own bound is 31; each step doubles. 14 takes a second.
 const BCRYPT_COSTS: core::ops::RangeInclusive<u32> = 4..=14;
@@ -56,11 +59,7 @@ enum Scheme {
         passes: u32,
         lanes: u32,
     },
-    Scrypt {
-        log_n: u8,
-        r: u32,
-        p: u32,
-    },
+    Scrypt(scrypt::Cost),
     Pbkdf2 {
         sha512: bool,
         iterations: u32,
@@ -109,6 +108,16 @@ impl ForeignHash {
         }
     }
 
+    /// The memory that it takes, in KiB.
+    #[must_use]
+    pub fn memory_kib(&self) -> u32 {
+        match &self.scheme {
+            Scheme::Argon2 { memory_kib, .. } => *memory_kib,
+            Scheme::Scrypt(cost) => cost.memory_kib().unwrap_or(u32::MAX),
+            Scheme::Bcrypt { .. } | Scheme::Pbkdf2 { .. } => 0,
+        }
+    }
+
     fn is_bounded(&self) -> bool {
         let costs = match &self.scheme {
             Scheme::Bcrypt { cost, .. } => BCRYPT_COSTS.contains(cost),
@@ -117,12 +126,11 @@ impl ForeignHash {
                     && (1..=MAX_PASSES).contains(passes)
                     && (1..=MAX_LANES).contains(lanes)
             }
-            // 128 · N · r bytes (RFC 7914 §2).
-            Scheme::Scrypt { log_n, r, p } => {
-                (1..=20).contains(log_n)
-                    && (1..=32).contains(r)
-                    && (1..=MAX_LANES).contains(p)
-                    && (*r << *log_n) / 8 <= MAX_MEMORY_KIB
+            Scheme::Scrypt(cost) => {
+                (1..=20).contains(&cost.log_n)
+                    && (1..=32).contains(&cost.r)
+                    && (1..=MAX_LANES).contains(&cost.p)
+                    && cost.memory_kib().is_some_and(|kib| kib <= MAX_MEMORY_KIB)
             }
             Scheme::Pbkdf2 { iterations, .. } => (1..=MAX_ITERATIONS).contains(iterations),
         };
@@ -149,10 +157,7 @@ impl ForeignHash {
                     Params::new(*memory_kib, *passes, *lanes, Some(output.len())).ok()?;
                 filled(*algorithm, parameters, (password, &self.salt, None), output)
             }
-            Scheme::Scrypt { log_n, r, p } => {
-                let parameters = scrypt::Params::new(*log_n, *r, *p, output.len()).ok()?;
-                scrypt::scrypt(password, &self.salt, &parameters, output).ok()
-            }
+            Scheme::Scrypt(cost) => scrypt::scrypt(password, &self.salt, *cost, output),
             Scheme::Pbkdf2 { sha512: false, iterations } => {
                 pbkdf2::pbkdf2::<Hmac<Sha256>>(password, &self.salt, *iterations, output).ok()
             }
@@ -180,7 +185,7 @@ fn modular(text: &str) -> Option<ForeignHash> {
         "scrypt" => {
             let [parameters, salt, output] = parts(rest, '$')?;
             let [log_n, r, p] = named(parameters, ["ln", "r", "p"])?;
-            let scheme = Scheme::Scrypt { log_n: log_n.try_into().ok()?, r, p };
+            let scheme = Scheme::Scrypt(scrypt::Cost { log_n: log_n.try_into().ok()?, r, p });
             Some(ForeignHash { scheme, salt: unpadded(salt)?, output: unpadded(output)? })
         }
         "pbkdf2-sha256" | "pbkdf2-sha512" => {
@@ -231,7 +236,8 @@ fn django_pbkdf2(rest: &str) -> Option<ForeignHash> {
 fn django_scrypt(rest: &str) -> Option<ForeignHash> {
     let [n, salt, r, p, output] = parts(rest, '$')?;
     let n = number(n).filter(|n| n.is_power_of_two())?;
-    let scheme = Scheme::Scrypt { log_n: n.ilog2().try_into().ok()?, r: number(r)?, p: number(p)? };
+    let log_n = n.ilog2().try_into().ok()?;
+    let scheme = Scheme::Scrypt(scrypt::Cost { log_n, r: number(r)?, p: number(p)? });
     Some(ForeignHash { scheme, salt: salt.into(), output: Base64::decode_vec(output).ok()? })
 }
 

@@ -227,28 +227,49 @@ pub(super) fn filled(
     })?
 }
 
+/// Blocks are kept by a module of wasm, and by tests.
+const KEEPS_BLOCKS: bool = cfg!(any(target_arch = "wasm32", test));
+
 thread_local! {
-    /// The blocks of the last hash, wiped.
+    /// The blocks of the last hash, wiped. One has 1 KiB.
     static BLOCKS: Cell<Vec<Block>> = const { Cell::new(Vec::new()) };
+
+    /// How many blocks the dearest hash of the policy takes; 0: nobody has said so.
+    static EXPECTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says how much memory the dearest hash of the policy takes, in KiB: the first one of all takes as much.
+pub(super) fn expect(memory_kib: u32) {
+    EXPECTED.set(usize::try_from(memory_kib).unwrap_or(0));
+}
+
+/// How many blocks are taken for a hash that needs so many. Each time that there are more, the room of those before is lost. So the dearest of
+/// the policy are taken at once, and for a hash of which the policy does not know, as many as the dearest of all needs.
+fn to_take(count: usize) -> usize {
+    match EXPECTED.get() {
+        expected if !KEEPS_BLOCKS || expected == 0 => count,
+        expected if count <= expected => expected,
+        _ => usize::try_from(MAX_MEMORY_KIB).unwrap_or(0).max(count),
+    }
 }
 
 /// Lends blocks to a hash, and wipes them.
 ///
 /// The memory of a wasm module never shrinks. If the blocks were given back, something small would soon lie among them, the next hash would
 /// find no room there, and the module would grow to twice as much: with 64 MiB that is more than an isolate has. So a module keeps them.
-fn with_blocks<T>(count: usize, compute: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
+pub(super) fn with_blocks<T>(count: usize, compute: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
     let mut blocks = BLOCKS.take();
     if blocks.len() < count {
         // Otherwise the module would have both for a moment, and keep the room for it.
         drop(blocks);
-        blocks = vec![Block::default(); count];
+        blocks = vec![Block::default(); to_take(count)];
     }
     let lent = blocks.get_mut(..count)?;
     let done = compute(lent);
     for block in lent {
         block.zeroize();
     }
-    if cfg!(any(target_arch = "wasm32", test)) {
+    if KEEPS_BLOCKS {
         BLOCKS.set(blocks);
     }
     Some(done)
@@ -314,8 +335,8 @@ mod tests {
             &peppers(&[]),
         )
         .unwrap();
-        assert_eq!(kept.to_string(), EXPECTED);
-        assert_eq!(PasswordHash::parse(EXPECTED), Some(kept));
+        assert_eq!(kept.to_string(), PHC);
+        assert_eq!(PasswordHash::parse(PHC), Some(kept));
     }
 
     #[test]
@@ -336,7 +357,23 @@ mod tests {
         it_is_argon2id();
     }
 
-    const EXPECTED: &str = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$0d2fS/oVpAjBrlU/TISqg9c6/NuUo7W1l+jrIBSJuWs";
+    #[test]
+    fn the_dearest_hash_of_the_policy_is_room_for_all_from_the_first_one_on() {
+        let count_after = |memory_kib| {
+            PasswordHash::new(b"password", [7; 16], Cost { memory_kib, passes: 1 }, &peppers(&[]))
+                .unwrap();
+            let blocks = BLOCKS.take();
+            let count = blocks.len();
+            BLOCKS.set(blocks);
+            count
+        };
+        expect(512);
+        assert_eq!((count_after(64), count_after(512)), (512, 512));
+        // Of those that the policy does not know, the first one takes what each may need.
+        assert_eq!((count_after(516), count_after(600)), (65_536, 65_536));
+    }
+
+    const PHC: &str = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$0d2fS/oVpAjBrlU/TISqg9c6/NuUo7W1l+jrIBSJuWs";
 
     #[test]
     fn a_password_fits_its_own_hash_alone() {

@@ -16,7 +16,7 @@ use super::{
     attempts::{Attempts, Bound, Reservation},
     authenticator::AuthenticatorKey,
     foreign_hash::ForeignHash,
-    hash::{Cost, PasswordHash, Peppers, SALT_BYTES},
+    hash::{self, Cost, PasswordHash, Peppers, SALT_BYTES},
     mail::MailId,
     mailbox::Mailbox,
     row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
@@ -56,6 +56,14 @@ pub struct Terms<'a> {
     pub authenticators: &'a AuthenticatorKey,
     /// A hash of each kind that accounts moved in with, and of each cost from before.
     pub imports: &'a [ForeignHash],
+}
+
+impl Terms<'_> {
+    /// The memory of the dearest hash, in KiB.
+    fn dearest_kib(&self) -> u32 {
+        let imports = self.imports.iter().map(ForeignHash::memory_kib);
+        imports.max().unwrap_or(0).max(self.cost.memory_kib)
+    }
 }
 
 /// The rows of a shard.
@@ -144,6 +152,7 @@ impl ShardState {
         at: ([u8; SALT_BYTES], UnixMillis),
         keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<LoginOutcome, StoreError> {
+        hash::expect(terms.dearest_kib());
         let notices = notices::notices_of(&step);
         let outcome = self.take(step, terms, at, keep)?;
         self.is_just_read = false;
