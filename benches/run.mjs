@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 
 import { busyness, machine } from './lib/machine.mjs';
+import { LEDGER_ROWS } from './rows/accounts-ledger.mjs';
 import { ACCOUNT_ROWS } from './rows/accounts.mjs';
 import { API_KEY_ROWS } from './rows/api-keys.mjs';
 import { COLD_ROWS } from './rows/cold.mjs';
@@ -20,7 +21,7 @@ import { API_KEY_WORKERD, WORKERD_ROWS } from './rows/workerd.mjs';
 
 const ROWS = [
   ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...GATE_ROWS, ...COLD_ROWS,
-  ...FRAMEWORK_ROWS, ...GATE_NODE_ROWS, ...SESSION_ROWS, ...ACCOUNT_ROWS, ...SIZE_ROWS,
+  ...FRAMEWORK_ROWS, ...GATE_NODE_ROWS, ...SESSION_ROWS, ...ACCOUNT_ROWS, ...LEDGER_ROWS, ...SIZE_ROWS,
 ];
 
 const [out, ...options] = process.argv.slice(2);
