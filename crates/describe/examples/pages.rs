@@ -3,6 +3,7 @@
 use edgegate::page::{
     self, Chooser, Failure, Field, Kind, Look, NotAllowed, Page, Reason, Template, Way, Word,
     account::{self, Asking},
+    own_account::{OwnAccount, OwnFactors, OwnKey, OwnSession, own_account, recovery_codes},
 };
 use serde_json::{Value, json};
 
@@ -112,6 +113,7 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         ("move-on".to_owned(), page::move_on(look, "/moved-on")),
     ];
     pages.extend(of_accounts(look, &ways));
+    pages.extend(of_whoever_is_logged_in(look));
     pages.extend(Reason::ALL.iter().map(|reason| {
         let failure = Failure {
             reason: *reason,
@@ -186,6 +188,56 @@ fn of_accounts(look: &Look, ways: &[Way<'_>]) -> Vec<(String, Page)> {
         ("account-recovery", account::asking(look, &recovery)),
         ("account-changed", changed),
         ("account-link-over", over),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .into()
+}
+
+/// `/auth/account`: with all that somebody may have, and of somebody who came by a login with others.
+fn of_whoever_is_logged_in(look: &Look) -> Vec<(String, Page)> {
+    let session = |id, title, place, is_current| OwnSession {
+        id,
+        title,
+        place,
+        used: "2026-11-29 09:41 UTC",
+        is_current,
+    };
+    let sessions = [
+        session("c2Vzc2lvbi1vbmU", "Firefox · Linux", "198.51.100.7, DE", true),
+        session("c2Vzc2lvbi10d28", "Safari · iPhone", "2001:db8:85a3:8d3::/64, GB", false),
+        session(
+            "c2Vzc2lvbi10aHJlZQ",
+            "AnApplicationWithALongNameAndNoSpaces/3.14159265358979323846",
+            "203.0.113.254",
+            false,
+        ),
+    ];
+    let key = |id, label| OwnKey { id, label, used: "2026-11-28 17:03 UTC" };
+    let keys = [
+        key("a2V5LW9uZQ", "Phone"),
+        key("a2V5LXR3bw", "A key with a name as long as it may be, on a ring"),
+    ];
+    let all = OwnAccount {
+        path: "/auth/account",
+        account: Some(OwnFactors {
+            totp: true,
+            may_set_up: true,
+            codes_left: Some(7),
+            passkeys: Some(&keys),
+        }),
+        sessions: &sessions,
+        log_out: None,
+    };
+    let fresh = OwnFactors { totp: false, may_set_up: true, codes_left: None, passkeys: Some(&[]) };
+    let [current, ..] = sessions;
+    let new = OwnAccount { account: Some(fresh), sessions: &[current], ..all };
+    let of_others = OwnAccount { account: None, log_out: Some("/auth/logout"), ..all };
+    let codes = ["0123-4567-89AB-CDEF-GHJK-MNPQ"; 10];
+    [
+        ("own-account", own_account(look, &all)),
+        ("own-account-new", own_account(look, &new)),
+        ("own-account-of-others", own_account(look, &of_others)),
+        ("own-account-codes", recovery_codes(look, &codes, "/auth/account")),
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .into()
