@@ -43,6 +43,7 @@ mod call;
 mod clock;
 mod counters;
 mod deadline;
+mod delivery;
 mod endpoints;
 mod event_log;
 mod fault;

@@ -1,21 +1,19 @@
 //! Hands mails over to whoever sends them: what they say is [`edgegate::guard::mails`]'s.
 
-use core::time::Duration;
-
 use worker::Env;
 
-use super::{deadline, fault::report, host, web_crypto::RuntimeCrypto};
+use super::{
+    delivery::{delivered, post, request},
+    host,
+    web_crypto::RuntimeCrypto,
+};
 use edgegate::{
     account::{mail::MailId, mailbox::WaitingMail},
     guard::mails::ready,
     policy::{AccountPolicy, MailRoute},
-    secret::Secret,
     time::UnixMillis,
     watch::state::Delivery,
 };
-
-/// How long handing one over may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A name for the other Worker's address: it is bound, so nobody else gets it.
 const SERVICE_URL: &str = "https://mail.invalid/";
@@ -50,43 +48,6 @@ pub(super) async fn send(
             MailRoute::Function => Err("the Worker has no functions".into()),
         }
     };
-    let status = deadline::within(PATIENCE, handed).await;
-    let delivery = Delivery::of(match &status {
-        Some(Ok(status)) => Some(*status),
-        Some(Err(_)) | None => None,
-    });
-    if delivery != Delivery::Taken {
-        // Not the fault itself: it may name the URL, which may be a secret.
-        let status = match status {
-            Some(Ok(status)) => format!("status {status}"),
-            Some(Err(_)) => "no answer".to_owned(),
-            None => "no answer in time".to_owned(),
-        };
-        report(&format!("accounts: the mail {} was not taken: {status}", mail.kind.as_str()));
-    }
-    delivery
-}
-
-/// The status of the answer, which is not read. A redirect is not followed.
-async fn post(url: &Secret, fields: &[(&'static str, String)], body: &str) -> worker::Result<u16> {
-    let url = String::from_utf8_lossy(url.expose_secret());
-    let request = request(&url, fields, body)?;
-    Ok(worker::Fetch::Request(request).send().await?.status_code())
-}
-
-fn request(
-    url: &str,
-    fields: &[(&'static str, String)],
-    body: &str,
-) -> worker::Result<worker::Request> {
-    let init = web_sys::RequestInit::new();
-    init.set_method("POST");
-    init.set_redirect(web_sys::RequestRedirect::Manual);
-    init.set_body(&body.into());
-    let request = web_sys::Request::new_with_str_and_init(url, &init)?;
-    request.headers().set("Content-Type", "application/json")?;
-    for (name, value) in fields {
-        request.headers().set(name, value)?;
-    }
-    Ok(worker::Request::from(request))
+    let kind = mail.kind.as_str();
+    delivered(handed, || format!("accounts: the mail {kind} was not taken")).await
 }

@@ -8,25 +8,26 @@ use futures_util::future::join_all;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::{alarm::Alarm, audit::Audit, rows::Rows};
-use crate::{clock, deadline, fault::report, gate::Gate, host, isolate};
+use crate::{
+    clock,
+    delivery::{delivered, post},
+    fault::report,
+    gate::Gate,
+    host, isolate,
+};
 use edgegate::{
     guard::Event,
     policy::{self, Log, SinkTarget, WatchPolicy},
-    secret::Secret,
     time::UnixMillis,
     watch::{
         audit::Act,
         delta::Delta,
         event::{EventV1, Kind},
-        message::Message,
         outbox::Waiting,
         report::{metrics, report as report_of},
         state::{Delivery, Orders, WatchState},
     },
 };
-
-/// How long a sink may take.
-const SINK: Duration = Duration::from_secs(10);
 
 /// How long after a fault the alarm works again.
 const AFTER_FAULT: Duration = Duration::from_secs(60);
@@ -259,43 +260,15 @@ async fn tell(env: &Env, watch: &WatchPolicy, waiting: &Waiting) -> Delivery {
     let message = sink.form.message(&waiting.event, sink.secret.as_ref(), now);
     let sent = async {
         match &sink.target {
-            SinkTarget::Url(url) => post(url, &message).await,
+            SinkTarget::Url(url) => post(url, &message.fields, &message.body).await,
             // What a queue has taken, it has.
             SinkTarget::Queue(name) => {
                 host::send_to_queue(env, name, &message.body).await.map(|()| 202)
             }
         }
     };
-    let status = deadline::within(SINK, sent).await;
-    let delivery = Delivery::of(match &status {
-        Some(Ok(status)) => Some(*status),
-        Some(Err(_)) | None => None,
-    });
-    if delivery != Delivery::Taken {
-        // Not the fault itself: it may name the URL, which may be a secret.
-        let status = match status {
-            Some(Ok(status)) => format!("status {status}"),
-            Some(Err(_)) => "no answer".to_owned(),
-            None => "no answer in time".to_owned(),
-        };
-        report(&format!("watch: the sink {} has not taken an event: {status}", waiting.sink));
-    }
-    delivery
-}
-
-/// The status of the answer, which is not read. A redirect is not followed.
-async fn post(url: &Secret, message: &Message) -> Result<u16> {
-    let init = web_sys::RequestInit::new();
-    init.set_method("POST");
-    init.set_redirect(web_sys::RequestRedirect::Manual);
-    init.set_body(&message.body.as_str().into());
-    let url = String::from_utf8_lossy(url.expose_secret());
-    let request = web_sys::Request::new_with_str_and_init(&url, &init)?;
-    request.headers().set("Content-Type", "application/json")?;
-    for (name, value) in &message.fields {
-        request.headers().set(name, value)?;
-    }
-    Ok(worker::Fetch::Request(worker::Request::from(request)).send().await?.status_code())
+    let name = &waiting.sink;
+    delivered(sent, || format!("watch: the sink {name} has not taken an event")).await
 }
 
 fn message(fault: impl core::fmt::Display) -> worker::Error {
