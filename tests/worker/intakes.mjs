@@ -9,52 +9,27 @@
 //   (tests/watch/).
 // - Slack: an incoming webhook takes `{"text"}` and says `ok`.
 
-import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Receiver } from './receiver.mjs';
 
 const MEGABYTE = 1_000_000;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
-export class Intakes {
-  /** What was sent, also what was refused: path, headers, body, and what the intake said. */
-  taken = [];
+export class Intakes extends Receiver {
   /** How many requests the intake of a path answers with 429 first. */
   busy = new Map();
-  #server = http.createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const one = { url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() };
-    const busy = this.busy.get(one.url) ?? 0;
-    this.busy.set(one.url, busy - 1);
-    const [status, fault, said = '{}'] = busy > 0 ? [429, 'busy'] : judged(one, this.keys);
-    this.taken.push({ ...one, status, fault });
-    response.writeHead(status, busy > 0 ? { 'Retry-After': '5' } : {}).end(fault ?? said);
-  });
 
   constructor(keys) {
+    super();
     this.keys = keys;
   }
 
-  async listen() {
-    this.#server.listen(0, '127.0.0.1');
-    await new Promise((resolve) => this.#server.once('listening', resolve));
-    this.host = `127.0.0.1:${this.#server.address().port}`;
-    this.origin = `http://${this.host}`;
-    return this;
-  }
-
-  close() {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-
-  /** The first one of these, once it is there. */
-  async find(wanted, millis = 15_000) {
-    for (const end = Date.now() + millis; Date.now() < end; await sleep(50)) {
-      const found = this.taken.find(wanted);
-      if (found) return found;
-    }
-    throw new Error(`nothing of the kind came: ${JSON.stringify(this.taken)}`);
+  /** Keeps what was refused too, and what the intake said. */
+  take(sent) {
+    const busy = this.busy.get(sent.url) ?? 0;
+    this.busy.set(sent.url, busy - 1);
+    const [status, fault, said = '{}'] = busy > 0 ? [429, 'busy'] : judged(sent, this.keys);
+    this.taken.push({ ...sent, status, fault });
+    return [status, busy > 0 ? { 'Retry-After': '5' } : {}, fault ?? said];
   }
 }
 

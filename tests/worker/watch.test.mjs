@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Ajv from 'ajv/dist/2020.js';
 
 import { BUILD, ROOT, SECRETS, freshIp, gateWorker, policy, refused, start, token } from './harness.mjs';
+import { Receiver } from './receiver.mjs';
 
 const MORE = { METRICS_SECRET: randomBytes(32).toString('hex'), HOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}`, CHAT_URL: '' };
 
@@ -80,41 +80,6 @@ const fronted = (options) => gateWorker({
     ...options.worker,
   },
 });
-
-/** Takes what sinks are sent. */
-class Receiver {
-  taken = [];
-  #refuse = 0;
-  #server = http.createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    if (this.#refuse > 0) {
-      this.#refuse -= 1;
-      response.writeHead(503).end();
-      return;
-    }
-    this.taken.push({ url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() });
-    response.writeHead(202).end();
-  });
-  async listen() {
-    this.#server.listen(0, '127.0.0.1');
-    await new Promise((resolve) => this.#server.once('listening', resolve));
-    this.origin = `http://127.0.0.1:${this.#server.address().port}`;
-    return this;
-  }
-  close() {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-  async find(wanted) {
-    for (let tries = 0; tries < 200; tries += 1) {
-      const found = this.taken.find(wanted);
-      if (found) return found;
-      await sleep(50);
-    }
-    throw new Error(`nothing of the kind came: ${JSON.stringify(this.taken)}`);
-  }
-}
 
 const WATCH = { metrics_secret: 'METRICS_SECRET' };
 const LOOSE = { failed_authentication: { requests: 100_000, window_secs: 60 } };
