@@ -56,12 +56,23 @@ impl JsonFault {
 /// The time is linear in the input. `serde_json` allows 128 levels, which fit into a wasm stack of 1 MiB many times
 /// over.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
-    let text = object_text(bytes)?;
+    match parse_text(object_text(bytes)?)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(JsonFault::NotAnObject),
+    }
+}
+
+/// Parses any value, as strictly.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<Value, JsonFault> {
+    parse_text(core::str::from_utf8(bytes).map_err(|_| JsonFault::Utf8)?)
+}
+
+fn parse_text(text: &str) -> Result<Value, JsonFault> {
     let mut fault = JsonFault::Syntax;
     let mut deserializer = Deserializer::from_str(text);
     let value = Strict { fault: &mut fault }.deserialize(&mut deserializer);
     match (value, deserializer.end()) {
-        (Ok(Value::Object(object)), Ok(())) => Ok(object),
+        (Ok(value), Ok(())) => Ok(value),
         _ => Err(fault),
     }
 }
@@ -287,6 +298,16 @@ mod tests {
         refused(r#"{"a":1,"\u0061":2}"#, JsonFault::Duplicate);
         refused(r#"{"a":[{"b":1,"b":2}]}"#, JsonFault::Duplicate);
         assert!(parse_object(br#"{"a":{"b":1},"c":{"b":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn a_value_of_any_kind_is_read_as_strictly() {
+        for text in [r#"["a",{"b":[1.5]}]"#, " null ", "\"a\"", "-1", r#"{"a":{}}"#] {
+            assert_eq!(parse_value(text.as_bytes()), Ok(serde_json::from_str(text).unwrap()));
+        }
+        assert_eq!(parse_value(br#"[{"a":1,"a":1}]"#), Err(JsonFault::Duplicate));
+        assert_eq!(parse_value(b"[1] x"), Err(JsonFault::Syntax));
+        assert_eq!(parse_value(b"[\"\xff\"]"), Err(JsonFault::Utf8));
     }
 
     #[test]

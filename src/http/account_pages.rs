@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, FieldFault},
     guard::session::endpoints::Answer,
+    json,
     login::return_path::ReturnPath,
     page::{
         Field, Kind, Page, Way, Word,
@@ -151,7 +152,7 @@ impl<'a> AccountPages<'a> {
         posted: &Posted<'_>,
         (return_to, answer): (Option<ReturnPath>, &Answer),
     ) -> Page {
-        let shown: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let shown = json::parse_object(answer.body.as_bytes()).unwrap_or_default();
         let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
         let secret = Some(Secret { secret: text("secret"), uri: text("uri") });
         let asked = Asked { secret, status: 200, is_posted: false, ..posted.asked(return_to) };
@@ -165,7 +166,7 @@ impl<'a> AccountPages<'a> {
         posted: &Posted<'_>,
         (return_to, answer): (Option<ReturnPath>, &Answer),
     ) -> Page {
-        let shown: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let shown = json::parse_object(answer.body.as_bytes()).unwrap_or_default();
         let codes = shown.get("recovery_codes").and_then(Value::as_array);
         let codes: Option<Vec<&str>> =
             codes.map(|codes| codes.iter().filter_map(Value::as_str).collect());

@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::{Map, Value, map};
 
-use super::StrictValue;
+use super::parse_text;
 
 /// The gate has not written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,8 @@ pub(crate) struct NotOurs;
 
 /// Reads a text. No name comes twice in it, at any depth.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, NotOurs> {
-    let tree = tree(text)?;
+    let tree = parse_text(text).map_err(|_| NotOurs)?;
     T::deserialize(Node(&tree))
-}
-
-fn tree(text: &str) -> Result<Value, NotOurs> {
-    serde_json::from_str(text).map(|StrictValue(tree)| tree).map_err(|_| NotOurs)
 }
 
 /// A place in the tree.

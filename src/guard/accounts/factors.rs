@@ -33,7 +33,7 @@ use crate::{
     },
     error::Error,
     jose::verifier::VerifiedToken,
-    json::{document, object::described},
+    json::{self, document, object::described},
     policy::{BrowserSessions, SecondFactor},
     session::{csrf, record::Device},
     time::UnixTime,
@@ -446,7 +446,7 @@ const fn over(owner: &Owner) -> Error {
 
 /// An answer of a login with the codes beside.
 fn beside(body: &str, codes: &NewCodes) -> String {
-    let mut all: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
+    let mut all = json::parse_object(body.as_bytes()).unwrap_or_default();
     all.insert("recovery_codes".to_owned(), codes.shown().into());
     serde_json::to_string(&all).unwrap_or_default()
 }

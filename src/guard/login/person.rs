@@ -214,9 +214,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             further(provider.profile, rules, (userinfo, &tokens.access_token))
         {
             let answer = self.answer(provider, &request).await?;
-            let listed = serde_json::from_slice::<Vec<Value>>(&answer.body);
-            match (answer.status, listed) {
-                (200, Ok(listed)) => person.add(question, &listed),
+            match (answer.status, json::parse_value(&answer.body)) {
+                (200, Ok(Value::Array(listed))) => person.add(question, &listed),
                 (status, _) => {
                     return Err(fault(
                         provider,

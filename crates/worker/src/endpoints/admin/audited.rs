@@ -6,6 +6,7 @@ use super::{Admin, Answer, Failure};
 use crate::{fault::report, objects::watch_stub};
 use edgegate::{
     error::{Error, StoreError},
+    json,
     policy::Audit,
     watch::audit::{Act, BEGUN, DONE},
 };
@@ -83,7 +84,7 @@ impl Admin<'_> {
 
     /// The act is about what an answer has the id of.
     pub(super) fn is_about_id_in(&self, answer: &str) {
-        let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+        let answer = json::parse_object(answer.as_bytes()).unwrap_or_default();
         if let Some(id) = answer.get("id").and_then(Value::as_str) {
             self.is_about(id);
         }
@@ -91,7 +92,7 @@ impl Admin<'_> {
 
     /// The act is about the subject that a body names.
     pub(super) fn is_about_subject_in(&self, body: &[u8]) {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let body = json::parse_object(body).unwrap_or_default();
         if let Some(subject) = body.get("subject").and_then(Value::as_str) {
             self.is_about_subject(subject);
         }
