@@ -27,15 +27,22 @@ impl Audit {
     /// # Errors
     /// Those of the platform, and a head that cannot be read.
     pub(super) fn step<T>(&self, state: &State, step: impl FnOnce(&mut Chain) -> T) -> Result<T> {
+        let (mut step, mut done) = (Some(step), None);
+        self.step_by(state, &mut |chain| done = step.take().map(|step| step(chain)))?;
+        done.ok_or_else(|| "the step was not taken".into())
+    }
+
+    /// What is the same for all steps, so that it is compiled once.
+    fn step_by(&self, state: &State, step: &mut dyn FnMut(&mut Chain)) -> Result<()> {
         let mut held = self.chain.borrow_mut();
         let mut chain = match held.take() {
             Some(chain) => chain,
             None => load(state)?,
         };
-        let done = step(&mut chain);
+        step(&mut chain);
         ROWS.save(state, &chain.take_changes())?;
         *held = Some(chain);
-        Ok(done)
+        Ok(())
     }
 
     /// When a checkpoint is due, as far as is known without reading.

@@ -104,15 +104,25 @@ impl KeyRingObject {
 
     /// A step without waiting. What has changed is stored.
     fn change<T>(&self, step: impl FnOnce(&mut RingRecord) -> Result<T>) -> Result<T> {
+        let (mut step, mut done) = (Some(step), None);
+        self.change_by(&mut |record| {
+            done = step.take().map(|step| step(record));
+            matches!(done, Some(Ok(_)))
+        })?;
+        done.unwrap_or_else(|| Err("the step was not taken".into()))
+    }
+
+    /// What is the same for all steps, so that it is compiled once. A step says whether it is done.
+    fn change_by(&self, step: &mut dyn FnMut(&mut RingRecord) -> bool) -> Result<()> {
         let mut held = self.record.borrow_mut();
         let old = match held.take() {
             Some(record) => record,
             None => self.load()?,
         };
         let mut record = old.clone();
-        let done = step(&mut record);
+        let is_done = step(&mut record);
         // Without a key it is none that could be read again.
-        if done.is_ok() && record != old && !record.keys.is_empty() {
+        if is_done && record != old && !record.keys.is_empty() {
             let sql = self.state.storage().sql();
             sql.exec(
                 "INSERT INTO ring (id, record) VALUES (1, ?) \
@@ -120,8 +130,8 @@ impl KeyRingObject {
                 vec![record.to_text().into()],
             )?;
         }
-        *held = Some(if done.is_ok() { record } else { old });
-        done
+        *held = Some(if is_done { record } else { old });
+        Ok(())
     }
 
     fn load(&self) -> Result<RingRecord> {

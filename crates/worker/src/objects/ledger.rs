@@ -429,18 +429,28 @@ impl RevocationLedger {
 
     /// A transaction over rows and state. If it fails, neither has changed.
     fn change<T>(&self, step: impl Fn(&mut Ledger) -> Result<T>) -> Result<T> {
+        let mut done = None;
+        self.change_by(&mut |ledger| {
+            done = Some(step(ledger)?);
+            Ok(())
+        })?;
+        done.ok_or_else(|| "the transaction did not run".into())
+    }
+
+    /// What is the same for all steps, so that it is compiled once.
+    fn change_by(&self, step: &mut dyn FnMut(&mut Ledger) -> Result<()>) -> Result<()> {
         let old = self.readable()?;
-        let (ledger, answer) = transaction::run(&self.state, || {
+        let ledger = transaction::run(&self.state, || {
             let mut ledger = old.clone();
-            let answer = step(&mut ledger)?;
+            step(&mut ledger)?;
             if ledger != old {
                 let state = vec![SqlStorageValue::Blob(ledger.encode())];
                 self.exec("INSERT OR REPLACE INTO state (id, ledger) VALUES (1, ?)", state)?;
             }
-            Ok((ledger, answer))
+            Ok(ledger)
         })?;
         *self.ledger.borrow_mut() = Ok(ledger);
-        Ok(answer)
+        Ok(())
     }
 
     fn exec(&self, query: &str, values: impl Into<Option<Vec<SqlStorageValue>>>) -> Result<()> {

@@ -203,19 +203,26 @@ impl WatchObject {
         watch: &WatchPolicy,
         step: impl FnOnce(&mut WatchState) -> Result<T>,
     ) -> Result<T> {
+        let (mut step, mut done) = (Some(step), None);
+        self.step_by(watch, &mut |state| done = step.take().map(|step| step(state)))?;
+        done.unwrap_or_else(|| Err("the step was not taken".into()))
+    }
+
+    /// What is the same for all steps, so that it is compiled once.
+    fn step_by(&self, watch: &WatchPolicy, step: &mut dyn FnMut(&mut WatchState)) -> Result<()> {
         let mut held = self.watched.borrow_mut();
         let mut state = match held.take() {
             Some(state) => state,
             None => self.load()?,
         };
-        let done = step(&mut state);
+        step(&mut state);
         let alerts = state.take_alerted();
         ROWS.save(&self.state, &state.take_changes())?;
         *held = Some(state);
         if !alerts.is_empty() && watch.audit != policy::Audit::Off {
             self.note_alerts(&alerts, clock::now());
         }
-        done
+        Ok(())
     }
 
     fn load(&self) -> Result<WatchState> {
