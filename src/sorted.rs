@@ -112,14 +112,18 @@ impl<K: Ord, V> SortedList<K, V> {
 impl<K: Ord, V: Default> SortedList<K, V> {
     /// Changes the value of a key, which it has by default.
     pub(crate) fn change<T>(&mut self, key: K, step: impl FnOnce(&mut V) -> T) -> T {
-        let at = self.place(&key).unwrap_or_else(|at| {
+        let at = self.filled_place(key);
+        let mut other = None;
+        // There is one at that place.
+        let known = self.0.get_mut(at).map(|(_, value)| value);
+        step(known.unwrap_or_else(|| other.get_or_insert_default()))
+    }
+
+    fn filled_place(&mut self, key: K) -> usize {
+        self.place(&key).unwrap_or_else(|at| {
             self.0.insert(at, (key, V::default()));
             at
-        });
-        match self.0.get_mut(at) {
-            Some((_, value)) => step(value),
-            None => step(&mut V::default()),
-        }
+        })
     }
 }
 

@@ -78,9 +78,15 @@ pub(super) fn each<T, U>(
     // A loop: to collect results takes adapters of iterators, compiled for each list.
     let mut all = Vec::new();
     for (index, item) in items.enumerate() {
-        all.push(step(&format!("{path}[{index}]"), item)?);
+        all.push(step(&element(path, index), item)?);
     }
     Ok(all)
+}
+
+/// The place of an element. Not put into the loops, of which each list has its own.
+#[inline(never)]
+fn element(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
 }
 
 /// Puts a fault of a part (a key, a limit) at its place in the policy.

@@ -76,9 +76,10 @@ pub(super) fn limits(
     issuers: &[IssuerOptions],
 ) -> Result<Vec<LimitPolicy>, Error> {
     // Several entries of one issuer know the same people.
+    // Owned strings, so that `BTreeSet<String>` is compiled only once.
     let mut known = BTreeSet::new();
-    known.extend(issuers.iter().flat_map(IssuerOptions::issuers));
-    let issuers: Vec<&str> = known.into_iter().collect();
+    known.extend(issuers.iter().flat_map(IssuerOptions::issuers).map(str::to_owned));
+    let issuers: Vec<&str> = known.iter().map(String::as_str).collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
     match first_repeated(limits.iter().map(|known| known.limit.name())) {

@@ -259,7 +259,9 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
             routes.change(series.route.to_owned(), |route| route.add(is_admitted, n));
             if !series.is_admitted() {
                 add(&mut codes, series.code, n);
-                add(&mut reasons, series.reason, n);
+                if !series.reason.is_empty() {
+                    add(&mut reasons, series.reason, n);
+                }
                 add(&mut refusals, &format!("{}\t{}", series.code, series.reason), n);
             }
         } else if let Some(Account { action, methods }) = Account::of(name) {
@@ -270,7 +272,6 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
             add(&mut lateness, late, n);
         }
     });
-    reasons.remove("");
     let refusals = refusals.into_iter().map(|(both, n)| {
         let (code, reason) = halves(&both);
         RefusalReport { code, reason, n }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     json::object::{object, words},
+    sorted::SortedList,
     time::UnixMillis,
 };
 
@@ -251,9 +252,11 @@ impl Rule {
         now: UnixMillis,
     ) -> BTreeMap<String, Measured> {
         let mut all = self.measure_all(windows, now);
-        let whole = all.remove_entry("");
+        let whole = all.remove("").map(|one| (String::new(), one));
         let of_known = |group: &String| (group.clone(), all.remove(group).unwrap_or_default());
-        let mut measured = listed(known.iter().map(of_known));
+        // Not collected: a map that is sorts first, by code for its own type.
+        let mut measured = BTreeMap::new();
+        measured.extend(known.iter().map(of_known));
         // Those that are beyond first, then those with the most.
         let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
         let room = MAX_GROUPS.saturating_sub(known.len());
@@ -262,7 +265,7 @@ impl Rule {
         measured
     }
 
-    fn measure_all(&self, windows: &Windows, now: UnixMillis) -> BTreeMap<String, Measured> {
+    fn measure_all(&self, windows: &Windows, now: UnixMillis) -> SortedList<String, Measured> {
         let window = self.window_secs;
         match &self.measure {
             Measure::Count(select, above) => {
@@ -383,7 +386,7 @@ impl Rule {
         windows: &Windows,
         expected: &[String],
         now: UnixMillis,
-    ) -> BTreeMap<String, Measured> {
+    ) -> SortedList<String, Measured> {
         /// How much of the past has to be known before a country is new: a day.
         const LEARNT_SECS: u64 = 86_400;
         let found = self.named(windows, Kind::Country, now);
@@ -403,7 +406,7 @@ impl Rule {
             }
             let learnt_since = known.values().min().copied().unwrap_or(u64::MAX);
             if learnt_since.saturating_add(LEARNT_SECS) > from {
-                return BTreeMap::new();
+                return SortedList::new();
             }
         }
         let is_expected = |country: &str| match expected {
@@ -460,20 +463,18 @@ impl Rule {
     }
 }
 
-fn single(value: u64, is_beyond: bool) -> BTreeMap<String, Measured> {
+fn single(value: u64, is_beyond: bool) -> SortedList<String, Measured> {
     alone(Measured { value, is_beyond, goes_on: false })
 }
 
-fn alone(one: Measured) -> BTreeMap<String, Measured> {
-    let mut measured = BTreeMap::new();
-    measured.insert(String::new(), one);
-    measured
+fn alone(one: Measured) -> SortedList<String, Measured> {
+    listed(core::iter::once((String::new(), one)))
 }
 
 fn each_of(
     counted: BTreeMap<String, u64>,
     measured: impl Fn(u64) -> (u64, bool),
-) -> BTreeMap<String, Measured> {
+) -> SortedList<String, Measured> {
     let measured = counted.into_iter().map(|(group, n)| {
         let (value, is_beyond) = measured(n);
         (group, Measured { value, is_beyond, goes_on: false })
@@ -481,10 +482,9 @@ fn each_of(
     listed(measured)
 }
 
-/// Not collected: a map that is sorts first, by code for its own type.
-fn listed(measured: impl Iterator<Item = (String, Measured)>) -> BTreeMap<String, Measured> {
-    let mut listed = BTreeMap::new();
-    listed.extend(measured);
+fn listed(measured: impl Iterator<Item = (String, Measured)>) -> SortedList<String, Measured> {
+    let mut listed = SortedList::new();
+    measured.for_each(|(group, one)| listed.insert(group, one));
     listed
 }
 
