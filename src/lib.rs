@@ -30,6 +30,7 @@ mod header_text;
 pub mod http;
 pub mod jose;
 pub mod json;
+pub mod known_digests;
 pub mod limit;
 pub mod login;
 pub mod page;

@@ -24,6 +24,7 @@ pub use self::entry::{
 
 use crate::api_key::KeyId;
 use crate::error::Error;
+use crate::known_digests::Digests;
 use crate::time::UnixTime;
 
 /// A verified credential, as far as revocation is concerned.
@@ -58,19 +59,25 @@ impl Revocable<'_> {
     /// this order and as far as the token has them, so one to six; or the one of the API key.
     #[must_use]
     pub fn deny_keys(&self) -> Vec<DenyKey> {
+        self.deny_keys_by(Digests::COMPUTED)
+    }
+
+    /// The same. Those that come again, all but the token's own, need not be hashed again where they are known.
+    #[must_use]
+    pub fn deny_keys_by(&self, digests: Digests<'_>) -> Vec<DenyKey> {
         match *self {
             Self::Token { iss, jti, sub, sid, login, kid, .. } => [
                 jti.map(|jti| DenyKey::of_token(iss, jti)),
-                sid.map(|sid| DenyKey::of_session(iss, sid)),
-                login.map(|login| DenyKey::of_session(iss, login)),
-                sub.map(|sub| DenyKey::of_subject(iss, sub)),
-                Some(DenyKey::of_issuer(iss)),
-                kid.map(|kid| DenyKey::of_signing_key(iss, kid)),
+                sid.map(|sid| DenyKey::of_session_by(iss, sid, digests)),
+                login.map(|login| DenyKey::of_session_by(iss, login, digests)),
+                sub.map(|sub| DenyKey::of_subject_by(iss, sub, digests)),
+                Some(DenyKey::of_issuer_by(iss, digests)),
+                kid.map(|kid| DenyKey::of_signing_key_by(iss, kid, digests)),
             ]
             .into_iter()
             .flatten()
             .collect(),
-            Self::ApiKey { id } => vec![DenyKey::of_api_key(id)],
+            Self::ApiKey { id } => vec![DenyKey::of_api_key_by(id, digests)],
         }
     }
 
@@ -131,6 +138,7 @@ pub fn verdict<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{known_digests::KnownDigests, time::UnixMillis};
 
     const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -180,6 +188,17 @@ mod tests {
         assert_eq!(bare.deny_keys(), [DenyKey::of_issuer("i")]);
         let id = KeyId::from_bytes([1; 16]);
         assert_eq!(Revocable::ApiKey { id }.deny_keys(), [DenyKey::of_api_key(id)]);
+    }
+
+    #[test]
+    fn keys_are_the_same_whether_they_are_known_or_not() {
+        let memory = KnownDigests::default();
+        let now = UnixMillis::from_millis(1_700_000_000_000);
+        let api_key = Revocable::ApiKey { id: KeyId::from_bytes([1; 16]) };
+        for credential in [TOKEN, api_key, TOKEN, api_key] {
+            let digests = Digests::known(Some(&memory), now);
+            assert_eq!(credential.deny_keys_by(digests), credential.deny_keys());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
         jws::{HostCheck, LastHeader},
         keys::KeySet,
     },
+    known_digests::KnownDigests,
     store::{
         KeyRecordStore, ReplayStore, RevocationStore, limit_stores::LimitStores, published::Issuers,
     },
@@ -43,6 +44,11 @@ pub trait Backend {
 
     /// Where the header of the last token is kept, so that the same one is not read again; `None`: each is read.
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
+        None
+    }
+
+    /// Digests of names that come again; `None`: each is computed.
+    fn digests(&self) -> Option<&KnownDigests> {
         None
     }
 
@@ -148,6 +154,10 @@ where
 
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
         Some(&self.memory.last_header)
+    }
+
+    fn digests(&self) -> Option<&KnownDigests> {
+        Some(&self.memory.digests)
     }
 
     fn seen_signatures(&self) -> Option<&SeenSignatures> {

@@ -7,6 +7,7 @@ use super::{Identity, backend::unavailable, decision::StepOutcome, request::addr
 use crate::{
     api_key::record::KeyRecord,
     error::{Error, StoreError},
+    known_digests::Digests,
     limit::{Charge, CounterGroup, Limit, Verdict},
     policy::{CountBy, Exempt, LimitPolicy, LimitStore, OnError, Policy, Route},
     store::limit_stores::LimitStores,
@@ -35,6 +36,8 @@ pub(super) struct Subject<'a> {
     /// Whether only limits by address count. A preflight is nobody's: it must not use up what a limit by `route` alone
     /// gives to all, and has no `caller`.
     pub(super) by_address_only: bool,
+    /// Most callers come again.
+    pub(super) digests: Digests<'a>,
 }
 
 /// Limits of one request that are taken in one step.
@@ -257,7 +260,7 @@ fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<Co
         }
     }
     let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
-    Some(CounterGroup::new(&parts))
+    Some(CounterGroup::by(&parts, subject.digests))
 }
 
 /// A token without a subject is told apart by the client it was issued to; those that name neither count together

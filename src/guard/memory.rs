@@ -11,6 +11,7 @@ use crate::{
     bounded::BoundedMap,
     client_address::{ClientAddress, UnreadableAddresses},
     jose::jws::LastHeader,
+    known_digests::KnownDigests,
     policy::{Policy, Records},
     store::{
         keyed::LateWrite, memory::MemoryReplays, published::PublishedKeySets, replays::Placed,
@@ -34,6 +35,7 @@ pub struct IsolateMemory {
     pub(super) published: PublishedKeySets,
     pub(super) last_header: RefCell<LastHeader>,
     pub(super) signatures: SeenSignatures,
+    pub(super) digests: KnownDigests,
     noted: RefCell<BoundedMap<KeyId, ()>>,
     unreadable_addresses: UnreadableAddresses,
     /// What is remembered of the gate's own sessions.
@@ -52,6 +54,7 @@ impl Default for IsolateMemory {
             published: PublishedKeySets::default(),
             last_header: RefCell::default(),
             signatures: SeenSignatures::default(),
+            digests: KnownDigests::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
             sessions: SessionMemory::default(),

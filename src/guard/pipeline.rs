@@ -16,6 +16,7 @@ use crate::{
     cold_path::cold,
     error::Error,
     jose::{dpop::VerifiedProof, verifier::VerifiedToken},
+    known_digests::Digests,
     policy::{
         API_KEY_HEADER, Auth, CredentialKind, Policy, Preflight, Replays, RequestPath,
         RevocationMode, Route,
@@ -125,7 +126,8 @@ impl<B: Backend> Passage<'_, B> {
         let asked = (self.policy, self.route);
         sign_in::check(asked, (self.request, identity), self.now.to_unix_time())?;
         let client_ip = self.request.client_ip;
-        let subject = Subject { identity, client_ip, overrides, by_address_only: false };
+        let digests = Digests::known(self.backend.digests(), self.now);
+        let subject = Subject { identity, client_ip, overrides, by_address_only: false, digests };
         if proof.is_some() || self.asks_ledger() {
             cold(self.ask_shared(&subject, proof)).await?;
         }
@@ -149,8 +151,14 @@ impl<B: Backend> Passage<'_, B> {
         addresses::check(&self.route.ips, self.request.client_ip)?;
         let identity = Identity::Anonymous;
         let client_ip = self.request.client_ip;
-        let subject =
-            Subject { identity: &identity, client_ip, overrides: None, by_address_only: true };
+        let digests = Digests::known(self.backend.digests(), self.now);
+        let subject = Subject {
+            identity: &identity,
+            client_ip,
+            overrides: None,
+            by_address_only: true,
+            digests,
+        };
         if self.is_limited() {
             self.take_limits(&subject).await?;
         }
@@ -306,7 +314,8 @@ impl<B: Backend> Passage<'_, B> {
         let mode = self.policy.revocation_of(self.route);
         let credential = subject.identity.revocable().filter(|_| self.asks_ledger());
         if let Some(credential) = &credential {
-            revocation::check_recalled(self.backend.revocations(), mode, credential, self.now)?;
+            let at = (self.backend.digests(), self.now);
+            revocation::check_recalled(self.backend.revocations(), mode, credential, at)?;
         }
         let shared_proofs = self.policy.replays == Replays::DurableObject;
         if credential.is_some() || (proof.is_some() && shared_proofs) {
@@ -356,7 +365,8 @@ impl<B: Backend> Passage<'_, B> {
     }
 
     async fn revoked(&self, credential: &Revocable<'_>, mode: RevocationMode) -> StepOutcome {
-        revocation::check(self.policy, self.backend.revocations(), credential, mode, self.now).await
+        let at = (self.backend.digests(), self.now);
+        revocation::check(self.policy, self.backend.revocations(), credential, mode, at).await
     }
 
     fn failures(&self) -> Failures<'_> {

@@ -3,8 +3,9 @@
 use super::{backend::unavailable, decision::StepOutcome};
 use crate::{
     error::{Error, StoreError},
+    known_digests::{Digests, KnownDigests},
     policy::{OnError, Policy, RevocationMode},
-    revocation::{self, Entry, Revocable},
+    revocation::{self, DenyKey, Entry, Revocable},
     store::RevocationStore,
     time::UnixMillis,
 };
@@ -14,9 +15,10 @@ pub(super) fn check_recalled(
     store: &impl RevocationStore,
     mode: RevocationMode,
     credential: &Revocable<'_>,
-    now: UnixMillis,
+    (known, now): (Option<&KnownDigests>, UnixMillis),
 ) -> Result<(), Error> {
-    let recalled = store.recalled(mode, &credential.deny_keys());
+    let keys = credential.deny_keys_by(Digests::known(known, now));
+    let recalled = store.recalled(mode, &keys);
     revocation::verdict(credential, &recalled, now.to_unix_time())
 }
 
@@ -26,10 +28,11 @@ pub(super) async fn check(
     store: &impl RevocationStore,
     credential: &Revocable<'_>,
     mode: RevocationMode,
-    now: UnixMillis,
+    (known, now): (Option<&KnownDigests>, UnixMillis),
 ) -> StepOutcome {
     let Some(policy) = policy.revocation.as_ref() else { return StepOutcome::default() };
-    let found = entries(store, mode, credential).await;
+    let keys = credential.deny_keys_by(Digests::known(known, now));
+    let found = entries(store, mode, &keys).await;
     let snapshot = (mode == RevocationMode::Snapshot).then(|| store.snapshot(now)).flatten();
     let (verdict, faults) = match found {
         Ok(entries) => {
@@ -48,10 +51,9 @@ pub(super) async fn check(
 async fn entries(
     store: &impl RevocationStore,
     mode: RevocationMode,
-    credential: &Revocable<'_>,
+    keys: &[DenyKey],
 ) -> Result<Vec<Option<Entry>>, StoreError> {
-    let keys = credential.deny_keys();
-    let entries = store.entries_by(mode, &keys).await?;
+    let entries = store.entries_by(mode, keys).await?;
     if entries.len() == keys.len() {
         return Ok(entries);
     }

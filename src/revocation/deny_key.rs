@@ -5,7 +5,6 @@ use core::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::KeyId,
@@ -14,6 +13,7 @@ use crate::{
         object::{object, required, words},
         readable::{Readable, deserialize, from_value},
     },
+    known_digests::Digests,
 };
 
 /// Separates these hashes from every other SHA-256 of the same bytes.
@@ -163,15 +163,18 @@ impl Readable for Target {
 
 deserialize!(Target);
 
-fn hash(kind: u8, parts: &[&[u8]]) -> DenyKey {
-    let mut digest = Sha256::new();
-    digest.update(LABEL);
-    digest.update([kind]);
+fn hash(kind: u8, parts: &[&[u8]], digests: Digests<'_>) -> DenyKey {
+    let length = parts.iter().fold(LABEL.len().saturating_add(1), |sum, part| {
+        sum.saturating_add(size_of::<u64>()).saturating_add(part.len())
+    });
+    let mut text = Vec::with_capacity(length);
+    text.extend_from_slice(LABEL);
+    text.push(kind);
     for part in parts {
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part);
+        text.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        text.extend_from_slice(part);
     }
-    DenyKey(digest.finalize().into())
+    DenyKey(digests.sha256(text))
 }
 
 /// The key a revocation is looked up by: SHA-256 of a label, a byte for the kind, and each part with its
@@ -186,37 +189,57 @@ impl DenyKey {
     /// Of one token: [`Target::Token`].
     #[must_use]
     pub fn of_token(iss: &str, jti: &str) -> Self {
-        hash(1, &[iss.as_bytes(), jti.as_bytes()])
+        hash(1, &[iss.as_bytes(), jti.as_bytes()], Digests::COMPUTED)
     }
 
     /// Of a subject: [`Target::Subject`].
     #[must_use]
     pub fn of_subject(iss: &str, sub: &str) -> Self {
-        hash(2, &[iss.as_bytes(), sub.as_bytes()])
+        Self::of_subject_by(iss, sub, Digests::COMPUTED)
     }
 
     /// Of a session: [`Target::Session`].
     #[must_use]
     pub fn of_session(iss: &str, sid: &str) -> Self {
-        hash(3, &[iss.as_bytes(), sid.as_bytes()])
+        Self::of_session_by(iss, sid, Digests::COMPUTED)
     }
 
     /// Of an API key: [`Target::ApiKey`].
     #[must_use]
     pub fn of_api_key(id: KeyId) -> Self {
-        hash(4, &[id.as_bytes()])
+        Self::of_api_key_by(id, Digests::COMPUTED)
     }
 
     /// Of an issuer: [`Target::Issuer`].
     #[must_use]
     pub fn of_issuer(iss: &str) -> Self {
-        hash(5, &[iss.as_bytes()])
+        Self::of_issuer_by(iss, Digests::COMPUTED)
     }
 
     /// Of one key of an issuer: [`Target::SigningKey`].
     #[must_use]
     pub fn of_signing_key(iss: &str, kid: &str) -> Self {
-        hash(6, &[iss.as_bytes(), kid.as_bytes()])
+        Self::of_signing_key_by(iss, kid, Digests::COMPUTED)
+    }
+
+    pub(super) fn of_subject_by(iss: &str, sub: &str, digests: Digests<'_>) -> Self {
+        hash(2, &[iss.as_bytes(), sub.as_bytes()], digests)
+    }
+
+    pub(super) fn of_session_by(iss: &str, sid: &str, digests: Digests<'_>) -> Self {
+        hash(3, &[iss.as_bytes(), sid.as_bytes()], digests)
+    }
+
+    pub(super) fn of_api_key_by(id: KeyId, digests: Digests<'_>) -> Self {
+        hash(4, &[id.as_bytes()], digests)
+    }
+
+    pub(super) fn of_issuer_by(iss: &str, digests: Digests<'_>) -> Self {
+        hash(5, &[iss.as_bytes()], digests)
+    }
+
+    pub(super) fn of_signing_key_by(iss: &str, kid: &str, digests: Digests<'_>) -> Self {
+        hash(6, &[iss.as_bytes(), kid.as_bytes()], digests)
     }
 
     /// The first 8 bytes as a number: what a [filter](crate::revocation::filter) holds of it.

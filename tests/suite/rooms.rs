@@ -22,7 +22,7 @@ const ORDER: &[&[&str]] = &[
         "secret",
         "sorted",
     ],
-    &["json"],
+    &["json", "known_digests"],
     &["jose", "limit"],
     &["api_key"],
     &["revocation"],

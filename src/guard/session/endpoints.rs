@@ -176,7 +176,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     ) -> Result<(), Error> {
         let identity = super::super::TokenIdentity::new(token.clone(), &[]);
         let store = self.backend.revocations();
-        revocation::check(self.policy, store, &identity.revocable(), mode, self.now).await.verdict
+        let at = (self.backend.digests(), self.now);
+        revocation::check(self.policy, store, &identity.revocable(), mode, at).await.verdict
     }
 
     fn object_of(&self, subject: &str) -> ObjectName {

@@ -90,7 +90,8 @@ pub(super) async fn ask_first<B: Backend>(
         issued_at: None,
     };
     let mode = policy.revocation.map(|policy| policy.mode).unwrap_or_default();
-    let found = revocation::check(policy, backend.revocations(), &credential, mode, now).await;
+    let at = (backend.digests(), now);
+    let found = revocation::check(policy, backend.revocations(), &credential, mode, at).await;
     found.verdict.map_err(|error| match error {
         Error::TokenRevoked { .. } => Error::SessionEnded,
         fault => fault,
@@ -115,7 +116,8 @@ pub(super) async fn is_ended_at_provider<B: Backend>(
         issued_at: Some(now.to_unix_time()),
     };
     let mode = if policy.needs_ledger() { RevocationMode::Ledger } else { RevocationMode::Entries };
-    let found = revocation::check(policy, backend.revocations(), &credential, mode, now).await;
+    let at = (backend.digests(), now);
+    let found = revocation::check(policy, backend.revocations(), &credential, mode, at).await;
     match found.verdict {
         Ok(()) => Ok(false),
         Err(Error::TokenRevoked { by }) => Ok(by == "session"),
