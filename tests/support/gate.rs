@@ -21,6 +21,7 @@ use edgegate::jose::dpop::ReplayKey;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::sign::Signing;
+use edgegate::known_digests::KnownDigests;
 use edgegate::limit::{Charge, Limit, Verdict};
 use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
@@ -179,6 +180,7 @@ pub struct Stores {
     recalls: RefCell<Vec<Entry>>,
     sessions: TestSessions,
     seen: Option<SeenSignatures>,
+    digests: KnownDigests,
 }
 
 /// The gate's own sessions in memory, with a key ring of one fixed Ed25519 key: no host is needed.
@@ -298,6 +300,7 @@ impl Default for Stores {
             recalls: RefCell::default(),
             sessions: TestSessions::default(),
             seen: None,
+            digests: KnownDigests::default(),
         }
     }
 }
@@ -522,6 +525,10 @@ impl Backend for Stores {
 
     fn replays(&self) -> &MemoryReplays {
         &self.replays
+    }
+
+    fn digests(&self) -> Option<&KnownDigests> {
+        Some(&self.digests)
     }
 
     fn seen_signatures(&self) -> Option<&SeenSignatures> {
