@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::{
     passkey::CHALLENGE_BYTES,
     passkeys::{Challenge, ChallengeId},
-    row::AccountId,
+    row::{AccountId, LoginNumber},
     secrets::AccountSecrets,
 };
 use crate::time::UnixTime;
@@ -29,6 +29,8 @@ const HALF: usize = CHALLENGE_BYTES / 2;
 pub enum Ceremony<'a> {
     /// A new passkey of this account, asked for by this session.
     Register(&'a AccountId, &'a str),
+    /// The first passkey of whoever logs in by this login, which waits for it, in this browser; `None`: by a program.
+    SetUp(&'a LoginNumber, Option<&'a [u8; 32]>),
     /// A login by this browser, by a hash of its cookie; `None`: by a program.
     LogIn(Option<&'a [u8; 32]>),
 }
@@ -74,6 +76,11 @@ fn tag(head: &[u8; HALF], ceremony: Ceremony<'_>, secrets: &AccountSecrets) -> [
             mac.update(account.as_bytes());
             mac.update(session.as_bytes());
         }
+        Ceremony::SetUp(login, browser) => {
+            mac.update(if browser.is_some() { b"set-up/1" } else { b"set-up/0" });
+            mac.update(login.as_bytes());
+            mac.update(browser.map_or(&[], |browser| browser.as_slice()));
+        }
         Ceremony::LogIn(None) => mac.update(b"log-in/0"),
         Ceremony::LogIn(Some(browser)) => {
             mac.update(b"log-in/1");
@@ -104,10 +111,16 @@ mod tests {
     fn it_is_good_for_what_it_was_given_out_for_and_for_nothing_else() {
         let secrets = secrets(1);
         let (ada, bob) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
+        let (first, second) = (LoginNumber::from_bytes([3; 16]), LoginNumber::from_bytes([4; 16]));
         let ceremonies = [
             Ceremony::Register(&ada, "s"),
             Ceremony::Register(&ada, "t"),
             Ceremony::Register(&bob, "s"),
+            Ceremony::SetUp(&first, None),
+            Ceremony::SetUp(&first, Some(&[3; 32])),
+            Ceremony::SetUp(&first, Some(&[4; 32])),
+            Ceremony::SetUp(&second, None),
+            Ceremony::SetUp(&second, Some(&[3; 32])),
             Ceremony::LogIn(None),
             Ceremony::LogIn(Some(&[3; 32])),
             Ceremony::LogIn(Some(&[4; 32])),

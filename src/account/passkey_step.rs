@@ -21,7 +21,7 @@ pub enum PasskeyStep {
     Find(String),
     /// Adds one, by its owner.
     Add {
-        /// The account, as it was when the owner has shown its password, or had none to show.
+        /// The account, as it was when the owner has shown its password or a link, or had none to show.
         state: AccountState,
         /// As the authenticator made it.
         passkey: Passkey,
@@ -31,6 +31,9 @@ pub enum PasskeyStep {
         challenge: Challenge,
         /// Its recovery codes, if this is the first factor beside the password.
         codes: Vec<CodeHash>,
+        /// The login that ends by it, of an account that has no second factor yet. `None`: its owner is logged in.
+        #[serde(default)]
+        login: Option<SecondStep>,
     },
     /// Somebody has proven to have the one of this name.
     Use {

@@ -273,7 +273,7 @@ impl AccountEndpoint {
             Self::VerifyEmail => Box::pin(flow.verify_email(body)).await,
             Self::PasskeyOptions => Box::pin(flow.passkey_options(body)).await,
             Self::Passkeys if method == "GET" => Box::pin(flow.passkeys()).await,
-            Self::Passkeys => Box::pin(flow.add_passkey(body)).await,
+            Self::Passkeys => Box::pin(flow.add_passkey(body, device)).await,
             Self::Passkey => Box::pin(flow.remove_passkey(id, body)).await,
             Self::LogInOptions => flow.log_in_options(),
             Self::LogInByPasskey => Box::pin(flow.log_in_by_passkey(body, device)).await,

@@ -126,6 +126,39 @@ function flows(make) {
     assert.equal((await comeIn(authenticator)).status, 200);
   });
 
+  test('where everybody needs a second factor, who has none makes a passkey at the login, and of a hundred one does', async () => {
+    const { gate, post, comeIn } = make({ policy: accountPolicy({}, { passkeys: {}, mfa: 'required' }) });
+    const email = `first-${++last}-${randomBytes(4).toString('hex')}@example.com`;
+    const { subject } = await gate.accounts.create({ email, password: PASSWORD });
+    const begun = async () => {
+      const answer = await post('/auth/login', { body: { email, password: PASSWORD } });
+      refused(answer, '401 MFA_SETUP_REQUIRED');
+      assert.deepEqual(answer.json().methods, ['totp', 'passkey']);
+      return answer.json().mfa_token;
+    };
+    const [mine, other] = [await begun(), await begun()];
+    const asked = await post('/auth/mfa/passkeys/options', { body: { mfa_token: mine, name: email }, headers: PAGE });
+    const headers = { ...PAGE, cookie: cookieOf(jarOf(asked)) };
+    const authenticator = new Authenticator();
+    const credential = authenticator.create(asked.json());
+    const setUp = (mfa_token, more = {}) => post('/auth/mfa/passkeys', { body: { mfa_token, credential }, ...more });
+    for (const answer of [await setUp(mine), await setUp(mine, { headers: PAGE }), await setUp(other, { headers })]) {
+      assert.deepEqual([answer.status, answer.json().details.map(({ field }) => field)], [400, ['credential']], answer.text);
+    }
+    refused(await setUp(mine, { headers: { ...headers, 'sec-fetch-site': 'cross-site' } }), '403 CSRF_REFUSED');
+    const answers = await Promise.all(Array.from({ length: 100 }, () => setUp(mine, { headers })));
+    const opened = answers.filter(({ status }) => status === 200);
+    assert.equal(opened.length, 1, answers.map(({ status }) => status).join());
+    assert.deepEqual(answers.filter(({ status }) => ![200, 401, 503].includes(status)), []);
+    assert.deepEqual(Object.keys(opened[0].json()).toSorted(), ['expires_in', 'recovery_codes', 'session_id']);
+    assert.deepEqual(Object.keys(jarOf(opened[0])).toSorted(), [AT, '__Host-edgegate-d', RT].toSorted());
+    refused(await setUp(other, { headers }), '400 INVALID_REQUEST');
+    refused(await post('/auth/mfa/passkeys/options', { body: { mfa_token: other } }), '401 INVALID_TOKEN');
+    const claims = claimsOf((await comeIn(authenticator)).json().access_token);
+    assert.deepEqual([claims.sub, claims.amr], [subject, ['pop', 'user', 'mfa']]);
+    refused(await post('/auth/login', { body: { email, password: PASSWORD } }), '401 MFA_REQUIRED');
+  });
+
   test('a passkey is the second factor of a login by password, until its owner removes it', async () => {
     const { ask, post, owner, requestOptions, comeIn } = make();
     const { authenticator, email } = await owner();
@@ -144,7 +177,7 @@ function flows(make) {
 }
 
 describe('over memory', () => {
-  flows(() => passkeyGate());
+  flows((more) => passkeyGate(more));
 
   test('an answer is good for five minutes, and a copy that counts is found out', async () => {
     const { clock, owner, requestOptions, present, comeIn } = passkeyGate();
@@ -176,8 +209,8 @@ describe('over Redis', () => {
     await redis?.stop();
   });
 
-  flows(() => {
+  flows((more) => {
     const store = redisStore(client, { prefix: `${++last}:` });
-    return passkeyGate({ stores: { sessions: store, accounts: store, revocation: store, counters: store, keys: store } });
+    return passkeyGate({ ...more, stores: { sessions: store, accounts: store, revocation: store, counters: store, keys: store } });
   });
 });

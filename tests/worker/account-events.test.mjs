@@ -24,6 +24,7 @@ before(async () => {
   gate = await start([
     sessionWorker({ secrets, policy: sessionPolicy({ accounts, watch: {} }) }),
     sessionWorker({ name: 'silent', secrets, policy: sessionPolicy({ accounts, watch: {}, log: 'none' }) }),
+    sessionWorker({ name: 'required', secrets, policy: sessionPolicy({ accounts: { ...accounts, mfa: 'required' } }) }),
   ], { secrets });
   sessions = new Sessions(gate);
 });
@@ -111,6 +112,30 @@ test('each step of an owner is told: factors, codes, passkeys, passwords, links'
     'password_changed', 'logged_in: magic_link',
   ]);
   for (const line of lines) assert.deepEqual([line.subject, line.actor], [subject, undefined]);
+});
+
+test('a passkey that is made at the login is told as any other, after a password and after a link', async () => {
+  const required = new Sessions(gate, 'required');
+  for (const first of ['password', 'magic_link']) {
+    const { email } = await created(required);
+    const browser = new Browser(required);
+    const { lines } = await told(3, async () => {
+      let begun;
+      if (first === 'password') begun = await browser.post('/auth/login', { body: { email, password: PASSWORD } });
+      else {
+        ok(await browser.post('/auth/magic-link', { body: { email } }));
+        begun = await browser.post('/auth/magic-link/confirm', { body: { token: await linkOf(email, 'account.magic_link') } });
+      }
+      const { code, mfa_token, methods } = begun.json();
+      assert.deepEqual([code, methods], ['MFA_SETUP_REQUIRED', ['totp', 'passkey']]);
+      const credential = new Authenticator().create(ok(await browser.post('/auth/mfa/passkeys/options', { body: { mfa_token } })));
+      ok(await browser.post('/auth/mfa/passkeys', { body: { mfa_token, credential } }));
+    });
+    assert.deepEqual(lines.map(briefly), ['passkey_added', 'recovery_codes_made', `logged_in: ${first} passkey`]);
+    const amr = first === 'password' ? ['pwd', 'pop', 'user', 'mfa'] : ['pop', 'user', 'mfa'];
+    assert.deepEqual((await browser.get('/auth/session')).json().amr, amr);
+    await mailer.until(() => mailer.to(email).some((mail) => mail.type === 'account.passkey_added'));
+  }
 });
 
 test('registrations, invitations and resets are told', async () => {

@@ -216,6 +216,34 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await assert.rejects(admin.getAccount(id), refusedWith('NOT_FOUND'));
 });
 
+test('a second factor that is set up at the login, as a program and as a page', async () => {
+  const strict = await startGate({ policy: sessionPolicy({ accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], passkeys: {}, mfa: 'required' } }) });
+  try {
+    const ask = async (operationId, body, headers, status) => {
+      const operation = operations.find((one) => one.operationId === operationId);
+      const answer = await strict.request('POST', `/auth${operation.route}`, { body, headers });
+      conforms(operation, answer);
+      assert.equal(answer.status, status, answer.text);
+      return answer;
+    };
+    const password = 'quiet river, late boat';
+    for (const [email, headers] of [['program@example.com', {}], ['page@example.com', { 'Sec-Fetch-Site': 'same-origin' }]]) {
+      assert.equal((await strict.post('/auth/admin/accounts', { body: { email, password }, token: SECRETS.ADMIN_TOKEN })).status, 201);
+      const { mfa_token } = (await ask('logInByPassword', { email, password }, headers, 401)).json();
+      const options = await ask('passkeyOptions', { mfa_token, name: email }, headers, 200);
+      const Cookie = (options.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join();
+      const credential = new Authenticator().create(options.json());
+      await ask('addPasskey', { mfa_token }, headers, 400);
+      await ask('addPasskey', { mfa_token, credential }, { ...headers, Cookie }, 200);
+      await ask('addPasskey', { mfa_token, credential }, { ...headers, Cookie }, 401);
+      await ask('passkeyOptions', { mfa_token }, headers, 401);
+      await ask('passkeyOptions', { mfa_token }, { 'Sec-Fetch-Site': 'cross-site' }, 403);
+    }
+  } finally {
+    await strict.dispose();
+  }
+});
+
 test('all other endpoints answer what is described, to those who may ask and to others', async () => {
   const admin = checked();
   await admin.getHealth();

@@ -7,6 +7,7 @@ import { after, before, beforeEach, test } from 'node:test';
 
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
 
+import { shown } from './authenticator.mjs';
 import { ALGORITHMS, Authenticator, FLAGS } from './passkey-authenticator.mjs';
 import { freshIp, refused, start } from './harness.mjs';
 import { AT, Browser, RT, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
@@ -21,16 +22,23 @@ const ACCOUNTS = { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] };
 
 let gate;
 let sessions;
+/** Where everybody needs a second factor. */
+let required;
 before(async () => {
   gate = await start([
     sessionWorker({ policy: sessionPolicy({ accounts: { ...ACCOUNTS, passkeys: { rp_name: 'The posts' } } }, { origins: ['https://app.example.com', 'https://www.api.example.com'] }) }),
     sessionWorker({ name: 'none', policy: sessionPolicy({ accounts: ACCOUNTS }) }),
+    sessionWorker({ name: 'required', policy: sessionPolicy({ accounts: { ...ACCOUNTS, passkeys: {}, mfa: 'required' } }) }),
   ]);
   sessions = new Sessions(gate);
+  required = new Sessions(gate, 'required');
 });
 after(() => gate?.dispose());
 // The hashes that strangers may have come back.
-beforeEach(() => sessions.wait(60));
+beforeEach(async () => {
+  await sessions.wait(60);
+  await required.wait(60);
+});
 
 let last = 0;
 /** Somebody with an account, who has logged in by the password. */
@@ -419,6 +427,199 @@ test('from the first passkey on a password alone opens nothing, and a passkey of
   const { passkeys } = (await sessions.get('/auth/mfa/passkeys', { token })).json();
   for (const { id } of passkeys) done(await sessions.request('DELETE', `/auth/mfa/passkeys/${id}`, { token, body: { password: PASSWORD } }));
   assert.equal((await logIn()).status, 200, 'without one the password is enough');
+});
+
+/** Somebody without a second factor, and what a right password gives where one is needed. */
+async function nobody() {
+  const email = `first-${++last}-${randomBytes(4).toString('hex')}@example.com`;
+  const made = await required.admin('POST', '/accounts', { email, password: PASSWORD });
+  assert.equal(made.status, 201, made.text);
+  return { email, ...made.json() };
+}
+
+async function begun(email, options) {
+  const answer = await required.post('/auth/login', { body: { email, password: PASSWORD }, ...options });
+  refused(answer, 'MFA_SETUP_REQUIRED');
+  assert.equal(answer.headers['set-cookie'], undefined);
+  const { mfa_token, methods } = answer.json();
+  assert.deepEqual(methods, ['totp', 'passkey']);
+  return mfa_token;
+}
+
+const firstOptions = async (mfa_token, at = required, name = 'ada@example.com') => {
+  const answer = await at.post('/auth/mfa/passkeys/options', { body: { mfa_token, name } });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json();
+};
+const setUp = (mfa_token, credential, more = {}) => required.post('/auth/mfa/passkeys', { body: { mfa_token, credential }, ...more });
+const OVER = ['INVALID_TOKEN', { hint: 'Log in again from the beginning' }];
+const statuses = (answers) => answers.map(({ status }) => status).toSorted().join();
+
+test('where everybody needs a second factor, who has none makes a passkey at the login, and is in by it', async () => {
+  const { email, id, subject } = await nobody();
+  const before = gate.output.lines.length;
+  const mfaToken = await begun(email);
+  const options = await firstOptions(mfaToken);
+  assert.deepEqual([options.rp.id, options.user, options.excludeCredentials], [RP_ID, { id, name: 'ada@example.com', displayName: 'ada@example.com' }, []]);
+  assert.deepEqual([options.authenticatorSelection.userVerification, options.authenticatorSelection.residentKey], ['required', 'required']);
+  const authenticator = new Authenticator();
+  const response = authenticator.create(options, { attests: true });
+  assert.ok((await verifyRegistrationResponse({ response, expectedChallenge: options.challenge, expectedOrigin: ORIGIN, expectedRPID: RP_ID, requireUserVerification: true })).verified);
+  const opened = await setUp(mfaToken, response);
+  assert.equal(opened.status, 200, opened.text);
+  assert.deepEqual(Object.keys(opened.json()).toSorted(), ['access_token', 'expires_in', 'recovery_codes', 'refresh_expires_in', 'refresh_token', 'session_id', 'token_type']);
+  const { access_token: token, recovery_codes: codes } = opened.json();
+  assert.equal(new Set(codes).size, 10);
+  const claims = claimsOf(token);
+  assert.deepEqual([claims.sub, claims.amr, claims.acr], [subject, ['pwd', 'pop', 'user', 'mfa'], 'mfa']);
+  const { passkeys, ...factors } = (await required.get('/auth/mfa', { token })).json();
+  assert.deepEqual([factors, passkeys.map(({ label }) => label)], [{ totp: false, recovery_codes_left: 10 }, ['Passkey']]);
+  const told = gate.output.lines.slice(before).filter((line) => line.includes('"event":"account"')).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+  assert.deepEqual(told.filter((one) => one.subject === subject && one.actor === undefined).map(({ action, methods }) => [action, methods]), [['passkey_added', undefined], ['recovery_codes_made', undefined], ['logged_in', 'password passkey']]);
+  assert.ok(!gate.output.lines.slice(before).some((line) => [mfaToken, ...codes].some((secret) => line.includes(secret))), 'no log has it');
+  // From now on it is asked for.
+  const asked = (await required.post('/auth/passkey/options')).json();
+  assert.equal((await required.post('/auth/passkey', { body: { credential: authenticator.get(asked) } })).status, 200);
+  const next = await required.post('/auth/login', { body: { email, password: PASSWORD } });
+  refused(next, 'MFA_REQUIRED');
+  assert.deepEqual(next.json().methods, ['recovery_code', 'passkey']);
+  assert.equal((await required.post('/auth/mfa', { body: { mfa_token: next.json().mfa_token, recovery_code: codes[0] } })).status, 200);
+  // A browser gets cookies, and the sessions from before end.
+  const other = await nobody();
+  const browser = new Browser(required);
+  const ofBrowser = await begun(other.email, { headers: PAGE });
+  const credential = new Authenticator().create((await browser.post('/auth/mfa/passkeys/options', { body: { mfa_token: ofBrowser } })).json());
+  assert.deepEqual(Object.keys(browser.jar), ['__Host-edgegate-b']);
+  const cookies = await browser.post('/auth/mfa/passkeys', { body: { mfa_token: ofBrowser, credential, label: 'Phone' } });
+  assert.equal(cookies.status, 200, cookies.text);
+  assert.deepEqual(Object.keys(cookies.json()).toSorted(), ['expires_in', 'recovery_codes', 'session_id']);
+  assert.deepEqual(Object.keys(browser.jar).sort(), [AT, '__Host-edgegate-b', '__Host-edgegate-d', RT].sort());
+  assert.deepEqual((await browser.get('/auth/mfa/passkeys')).json().passkeys.map(({ label }) => label), ['Phone']);
+});
+
+test('of a hundred who set one up by one password at once one does, and a login that began before comes to nothing', async () => {
+  const { email, id } = await nobody();
+  const [first, second, third] = [await begun(email), await begun(email), await begun(email)];
+  const same = new Authenticator().create(await firstOptions(first));
+  const late = new Authenticator().create(await firstOptions(third));
+  const others = await Promise.all(Array.from({ length: 20 }, async () => [second, new Authenticator({ algorithm: 'EdDSA' }).create(await firstOptions(second))]));
+  const all = [...Array.from({ length: 80 }, () => [first, same]), ...others];
+  const answers = await Promise.all(all.map(([token, credential]) => setUp(token, credential, { ip: freshIp() })));
+  assert.deepEqual(answers.filter(({ status }) => status !== 401).map(({ status }) => status), [200], statuses(answers));
+  for (const answer of answers.filter(({ status }) => status === 401)) refused(answer, ...OVER);
+  const { access_token: token } = answers.find(({ status }) => status === 200).json();
+  assert.equal((await required.get('/auth/mfa/passkeys', { token })).json().passkeys.length, 1);
+  // Neither a passkey nor an authenticator, by whoever knew the password too.
+  for (const [mfa_token, credential] of [[first, same], others[0], [third, late]]) {
+    refused(await setUp(mfa_token, credential), ...OVER);
+    refused(await required.post('/auth/mfa/passkeys/options', { body: { mfa_token } }), ...OVER);
+    refused(await required.post('/auth/mfa/totp', { body: { mfa_token } }), ...OVER);
+  }
+  // A new password, even if it is the same; an account that is disabled, and one that is gone.
+  await required.wait(60);
+  for (const change of [{ password: PASSWORD }, { disabled: true }]) {
+    const who = await nobody();
+    const mfaToken = await begun(who.email);
+    const credential = new Authenticator().create(await firstOptions(mfaToken));
+    assert.equal((await required.admin('PATCH', `/accounts/${who.id}`, change)).status, 200);
+    refused(await setUp(mfaToken, credential), ...OVER);
+  }
+  const gone = await nobody();
+  const ofGone = await begun(gone.email);
+  const credential = new Authenticator().create(await firstOptions(ofGone));
+  assert.equal((await required.admin('DELETE', `/accounts/${gone.id}`)).status, 200);
+  refused(await setUp(ofGone, credential), ...OVER);
+  // An authenticator that was set up meanwhile.
+  const both = await nobody();
+  const [byCode, byPasskey] = [await begun(both.email), await begun(both.email)];
+  const made = new Authenticator().create(await firstOptions(byPasskey));
+  const { secret } = (await required.post('/auth/mfa/totp', { body: { mfa_token: byCode } })).json();
+  assert.equal((await required.post('/auth/mfa/totp/confirm', { body: { mfa_token: byCode, code: shown(secret, required.ahead) } })).status, 200);
+  refused(await setUp(byPasskey, made), ...OVER);
+  const dropped = await required.admin('PATCH', `/accounts/${id}`, { drop_factors: true });
+  assert.deepEqual(dropped.json().factors, { totp: false, recovery_codes_left: 0, passkeys: 0 });
+  assert.equal((await setUp(await begun(email), late)).status, 400, 'a challenge is of its login');
+});
+
+test('a passkey of the login is for this login, this browser and a device that has checked who holds it', async () => {
+  const { email } = await nobody();
+  const ip = freshIp();
+  const [mine, other] = [await begun(email), await begun(email)];
+  const isRefused = (answer, message) => {
+    assert.equal(answer.status, 400, answer.text);
+    assert.deepEqual(answer.json().details.map(({ field }) => field), ['credential']);
+    assert.match(answer.json().details[0].message, message);
+  };
+  const options = await firstOptions(mine);
+  const credential = new Authenticator().create(options);
+  isRefused(await setUp(other, credential, { ip }), /challenge/);
+  const browser = new Browser(required);
+  const ofBrowser = (await browser.post('/auth/mfa/passkeys/options', { body: { mfa_token: mine } })).json();
+  const bound = new Authenticator().create(ofBrowser);
+  isRefused(await setUp(mine, bound, { ip }), /challenge/);
+  isRefused(await setUp(mine, bound, { ip, headers: PAGE }), /challenge/);
+  const elsewhere = new Browser(required);
+  await elsewhere.post('/auth/mfa/passkeys/options', { body: { mfa_token: mine } });
+  isRefused(await elsewhere.post('/auth/mfa/passkeys', { ip, body: { mfa_token: mine, credential: bound } }), /challenge/);
+  isRefused(await browser.post('/auth/mfa/passkeys', { ip, body: { mfa_token: mine, credential } }), /challenge/);
+  // That of a session, and that of a login by a passkey, are none.
+  const session = await person();
+  for (const challenge of [(await required.post('/auth/passkey/options')).json().challenge, (await creationOptions(session.token)).challenge, randomBytes(32).toString('base64url')]) {
+    isRefused(await setUp(mine, new Authenticator().create({ ...options, challenge }), { ip }), /challenge/);
+  }
+  isRefused(await setUp(mine, undefined, { ip }), /Required/);
+  for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://evil.example' }]) {
+    refused(await setUp(mine, credential, { headers }), 'CSRF_REFUSED');
+    refused(await required.post('/auth/mfa/passkeys/options', { body: { mfa_token: mine }, headers }), 'CSRF_REFUSED');
+  }
+  const lies = [[{ flags: FLAGS.PRESENT }, /checked/], [{ said: { origin: 'https://evil.example' } }, /origin/], [{ rpId: 'example.com' }, /domain/], [{ said: { type: 'webauthn.get' } }, /ceremony/]];
+  for (const [lie, message] of lies) isRefused(await setUp(mine, new Authenticator().create(options, lie), { ip }), message);
+  // A token that the gate has not written asks nobody, nor does one of a login that has a factor to show.
+  const { logins: before } = await required.counts();
+  for (const mfa_token of ['', 'x', `${mine}A`, `${mine.slice(0, -1)}${mine.endsWith('A') ? 'B' : 'A'}`]) {
+    refused(await setUp(mfa_token, credential), ...OVER);
+    refused(await required.post('/auth/mfa/passkeys/options', { body: { mfa_token } }), ...OVER);
+  }
+  assert.equal((await required.counts()).logins, before);
+  refused(await required.post('/auth/mfa', { body: { mfa_token: mine, code: '123456' } }), ...OVER);
+  // None of it was a guess; but an address has so much work.
+  const nobodyChecked = new Authenticator().create(options, { flags: FLAGS.PRESENT });
+  const counts = {};
+  for (let tries = 0; tries < 200; tries += 1) {
+    const { status } = await setUp(mine, nobodyChecked, { ip });
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  assert.deepEqual(counts, { 400: 200 - lies.length, 429: lies.length });
+  // So long an isolate does not ask about an address that was refused.
+  await required.wait(6);
+  await begun(email, { ip });
+  const opened = await setUp(mine, credential, { ip: freshIp() });
+  assert.equal(opened.status, 200, opened.text);
+  const { access_token: token } = opened.json();
+  assert.equal((await required.get('/auth/mfa', { token })).json().passkeys.length, 1);
+  // A login that has a factor to show sets up none.
+  const { mfa_token: waits } = (await required.post('/auth/login', { body: { email, password: PASSWORD } })).json();
+  refused(await setUp(waits, credential), ...OVER);
+  refused(await required.post('/auth/mfa/passkeys/options', { body: { mfa_token: waits } }), ...OVER);
+  // Five minutes.
+  const slow = await nobody();
+  const token300 = await begun(slow.email);
+  const soon = new Authenticator().create(await firstOptions(token300));
+  await required.wait(301);
+  refused(await setUp(token300, soon), ...OVER);
+});
+
+test('where the sessions from before cannot be ended the codes are shown all the same, and the person logs in once more', async () => {
+  const { email } = await nobody();
+  const mfaToken = await begun(email);
+  const authenticator = new Authenticator();
+  const credential = authenticator.create(await firstOptions(mfaToken));
+  await required.test('faults?value=1');
+  const answer = await setUp(mfaToken, credential);
+  assert.equal(answer.status, 202, answer.text);
+  assert.deepEqual(Object.keys(answer.json()), ['pending', 'recovery_codes']);
+  const asked = (await required.post('/auth/passkey/options')).json();
+  assert.equal((await required.post('/auth/passkey', { body: { credential: authenticator.get(asked) } })).status, 200);
 });
 
 test('a policy without passkeys has none of it', async () => {

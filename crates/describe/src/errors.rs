@@ -324,7 +324,7 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
     (
         "second_factor_missing",
         "The password is right, the account has no second factor, and the policy wants one of everybody (`accounts.mfa`).",
-        "Set up an authenticator with `mfa_token`: docs/second-factors.md.",
+        "Set up an authenticator or a passkey with `mfa_token`: docs/second-factors.md.",
     ),
     (
         "wrong_code",

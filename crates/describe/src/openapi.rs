@@ -266,7 +266,7 @@ fn schemas() -> Map<String, Value> {
     });
     let methods = json!({
         "type": "array",
-        "items": {"enum": ["totp", "recovery_code"]},
+        "items": {"enum": ["totp", "recovery_code", "passkey"]},
         "description": "Only with these: what will do, or what can be set up.",
     });
     let refusal = |error: &str| {

@@ -309,10 +309,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [], Body::Json("LogInByPasskey"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
     get "/mfa/passkeys" "listMyPasskeys" "The caller's passkeys.",
         Caller::Visitor, [], Body::None, [200 "The passkeys." ["Passkeys"]], [CREDENTIALS VISITOR];
-    post "/mfa/passkeys/options" "passkeyOptions" "What a browser needs to have a passkey made for the caller, who has logged in at most ten minutes ago.",
+    post "/mfa/passkeys/options" "passkeyOptions" "What a browser needs to have a passkey made for the caller, who has logged in at most ten minutes ago, or logs in by `mfa_token`.",
         Caller::Visitor, [], Body::OptionalJson("NewPasskeyOptions"), [200 "Options for `navigator.credentials.create`." ["PasskeyCreationOptions"]], [CREDENTIALS VISITOR BAD_REQUEST];
     post "/mfa/passkeys" "addPasskey" "A passkey that was made for the caller. All other sessions end.",
-        Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR ACCOUNTS];
+        Caller::Visitor, [], Body::Json("NewPasskey"), [200 "With `mfa_token`: the session, and recovery codes." ["OpenedSession" "StartedSession"], 201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey" "RecoveryCodes"]], [CREDENTIALS VISITOR ACCOUNTS];
     delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
         Caller::Visitor, [PasskeyId], Body::OptionalJson("PasswordOnceMore"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/magic-link" "askForMagicLink" "A link to log in, by mail, if there is an account with this address. The answer has a cookie. docs/account-mail.md.",

@@ -35,7 +35,13 @@ impl ShardState {
             {
                 return LoginOutcome::Wrong;
             }
-            PasskeyStep::Add { passkey, label, challenge, codes, .. } => {
+            // By a password alone nobody adds one to a second factor that is there.
+            PasskeyStep::Add { login: Some(login), .. }
+                if account.factors().is_second() || account.has_ended(&login.number) =>
+            {
+                return LoginOutcome::Wrong;
+            }
+            PasskeyStep::Add { passkey, label, challenge, codes, login, .. } => {
                 if !account.challenges.take(challenge, now) {
                     return LoginOutcome::Gone;
                 }
@@ -47,7 +53,13 @@ impl ShardState {
                         if is_first {
                             account.set_recovery(codes);
                         }
-                        LoginOutcome::Factors(account.factors())
+                        match login {
+                            Some(login) => {
+                                account.end_login(login.number, login.until, now);
+                                LoginOutcome::Right(Right::of(account))
+                            }
+                            None => LoginOutcome::Factors(account.factors()),
+                        }
                     }
                     Err(NotAdded::Known) => LoginOutcome::Exists,
                     Err(NotAdded::Full) => LoginOutcome::Full,
@@ -138,6 +150,33 @@ mod tests {
             label: "Phone".to_owned(),
             challenge: challenge(number),
             codes: Vec::new(),
+            login: None,
+        }
+    }
+
+    /// By a login that waits for it.
+    fn set_up(state: &mut ShardState, name: &str, number: u8, login: SecondStep) -> PasskeyStep {
+        match add(state, name, number) {
+            PasskeyStep::Add { passkey, label, challenge, .. } => PasskeyStep::Add {
+                state: login.state,
+                passkey,
+                label,
+                challenge,
+                codes: vec![CodeHash::from_bytes([number; 32])],
+                login: Some(login),
+            },
+            step => step,
+        }
+    }
+
+    fn waits(state: &mut ShardState, number: u8, awaited: Awaited) -> SecondStep {
+        SecondStep {
+            state: account(state).state(),
+            number: Opaque::from_bytes([number; 16]),
+            remember: false,
+            first: First::Password,
+            awaited,
+            until: NOW.saturating_add(300),
         }
     }
 
@@ -253,14 +292,7 @@ mod tests {
     #[test]
     fn a_login_that_waits_for_a_passkey_ends_once() {
         let (mut state, id) = state();
-        let mut login = SecondStep {
-            state: account(&mut state).state(),
-            number: Opaque::from_bytes([9; 16]),
-            remember: false,
-            first: First::Password,
-            awaited: Awaited::Factor,
-            until: NOW.saturating_add(300),
-        };
+        let mut login = waits(&mut state, 9, Awaited::Factor);
         let right = state.passkey(&id, second("phone", 2, login), NOW);
         assert!(matches!(right, LoginOutcome::Right(_)));
         assert_eq!(state.passkey(&id, second("phone", 3, login), NOW), LoginOutcome::Gone);
@@ -271,6 +303,54 @@ mod tests {
         login.state = account(&mut state).state();
         let right = state.passkey(&id, second("phone", 5, login), NOW);
         assert!(matches!(right, LoginOutcome::Right(_)));
+    }
+
+    #[test]
+    fn of_all_logins_that_wait_to_set_one_up_one_does_and_ends() {
+        let (mut state, id) = state();
+        let phone = remove(&mut state, "phone");
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Done);
+        let [first, second] = [9, 8].map(|number| waits(&mut state, number, Awaited::SetUp));
+        // One that was asked for to log in by, or by another, was used for that.
+        let used = set_up(&mut state, "laptop", 1, first);
+        assert_eq!(state.passkey(&id, used, NOW), LoginOutcome::Gone);
+        let laptop = set_up(&mut state, "laptop", 2, first);
+        let LoginOutcome::Right(right) = state.passkey(&id, laptop.clone(), NOW) else {
+            panic!("it is set up")
+        };
+        assert_eq!((right.factors.passkeys, right.factors.recovery_codes_left), (1, 1));
+        assert_eq!(right.state, account(&mut state).state());
+        assert_eq!(state.passkey(&id, laptop, NOW), LoginOutcome::Wrong);
+        let late = set_up(&mut state, "tablet", 3, second);
+        assert_eq!(state.passkey(&id, late, NOW), LoginOutcome::Wrong);
+        // Nor by what the account is like now: it has a second factor, or the login has ended.
+        let now = waits(&mut state, 8, Awaited::SetUp);
+        let tablet = set_up(&mut state, "tablet", 4, now);
+        assert_eq!(state.passkey(&id, tablet, NOW), LoginOutcome::Wrong);
+        let laptop = remove(&mut state, "laptop");
+        assert_eq!(state.passkey(&id, laptop, NOW), LoginOutcome::Done);
+        let ended = waits(&mut state, 9, Awaited::SetUp);
+        let tablet = set_up(&mut state, "tablet", 5, ended);
+        assert_eq!(state.passkey(&id, tablet, NOW), LoginOutcome::Wrong);
+        assert_eq!(account(&mut state).factors().passkeys, 0);
+    }
+
+    #[test]
+    fn a_login_that_began_before_a_change_sets_up_nothing() {
+        let (mut state, id) = state();
+        let phone = remove(&mut state, "phone");
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Done);
+        let login = waits(&mut state, 9, Awaited::SetUp);
+        let laptop = set_up(&mut state, "laptop", 2, login);
+        let account = account(&mut state);
+        account.password_version = account.password_version.wrapping_add(1);
+        assert_eq!(state.passkey(&id, laptop.clone(), NOW), LoginOutcome::Wrong);
+        let account = self::account(&mut state);
+        account.password_version = account.password_version.wrapping_sub(1);
+        account.standing = Standing::Disabled;
+        assert_eq!(state.passkey(&id, laptop.clone(), NOW), LoginOutcome::Wrong);
+        self::account(&mut state).standing = Standing::Active;
+        assert!(matches!(state.passkey(&id, laptop, NOW), LoginOutcome::Right(_)));
     }
 
     #[test]

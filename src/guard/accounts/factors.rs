@@ -16,7 +16,7 @@ use super::{
             random,
         },
     },
-    AccountFlow, Accounts, Faults, SessionNote, fault, into_validation,
+    AccountFlow, Accounts, Faults, Proven, SessionNote, fault, into_validation,
     passkey_forms::listed,
     second_factor::{by_code, short},
     text_of,
@@ -202,22 +202,34 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             return Err(fault("a code has come to nothing"));
         };
         self.did_add_totp(&id);
-        // It counts from now on: whatever comes of the rest, its owner gets the codes.
-        let opened = self.opened_by_first_code((&login, &right), browser, device).await;
+        let shown = (by_code(login.first), &codes);
+        Ok(self.in_by_first_factor((&login, &right), shown, browser, device()).await)
+    }
+
+    /// The session of who has just set up a factor while logging in, and the recovery codes that came with it. It counts from now on: whatever comes
+    /// of the rest, its owner gets the codes.
+    pub(super) async fn in_by_first_factor(
+        &self,
+        login: (&SecondStep, &Right),
+        (proven, codes): (Proven, &NewCodes),
+        browser: Option<&BrowserSessions>,
+        device: Device,
+    ) -> Answer {
+        let opened = self.opened_by_first_factor(login, proven, browser, device).await;
         let answer = opened.unwrap_or_else(|error| {
             self.unsaid.replace(Some(error));
             Answer { note: self.take_note(), ..Answer::json(202, &PENDING, SessionNote::default()) }
         });
-        Ok(Answer { body: beside(&answer.body, &codes), ..answer })
+        Answer { body: beside(&answer.body, codes), ..answer }
     }
 
-    /// The session of who has just set up a factor while logging in. Where those from before end behind the answer, none is opened: it would end
-    /// with them.
-    async fn opened_by_first_code(
+    /// Where the sessions from before end behind the answer, none is opened: it would end with them.
+    async fn opened_by_first_factor(
         &self,
         (login, right): (&SecondStep, &Right),
+        proven: Proven,
         browser: Option<&BrowserSessions>,
-        device: impl FnOnce() -> Device,
+        device: Device,
     ) -> Result<Answer, Error> {
         let id = login.state.id;
         // Sessions that were opened before the policy asked for a second factor.
@@ -230,7 +242,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             });
         }
         let of_row = (self.shard(&id)?, right);
-        self.finish(of_row, (by_code(login.first), login.remember), browser, device()).await
+        self.finish(of_row, (proven, login.remember), browser, device).await
     }
 
     /// `DELETE /mfa/totp`: the authenticator counts no more. All other sessions end.
@@ -337,8 +349,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         shown.ok_or_else(|| fault("a password has come to nothing"))
     }
 
-    fn logging_in(&self, token: &str) -> Result<SecondStep, Error> {
-        // Another site's page would choose the authenticator.
+    pub(super) fn logging_in(&self, token: &str) -> Result<SecondStep, Error> {
+        // Another site's page would choose the authenticator, or the passkey.
         self.browser()?;
         self.waiting(token, Awaited::SetUp)
     }

@@ -21,6 +21,8 @@ use crate::{
 described! {
     /// For whom a passkey is made.
     pub(super) struct OptionsBody as NewPasskeyOptions, refused {
+        /// What `MFA_SETUP_REQUIRED` has given, by who is not logged in yet.
+        pub(super) mfa_token: Option<String> = None,
         /// What the authenticator calls the account: an address, say. Nobody else reads it. Without it: the name of the service.
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) name: Option<String> = None,
@@ -30,12 +32,14 @@ described! {
 described! {
     /// A passkey that was made.
     pub(super) struct AddBody as NewPasskey, refused {
+        /// What `MFA_SETUP_REQUIRED` has given, by who is not logged in yet.
+        pub(super) mfa_token: Option<String> = None,
         /// What the browser has answered.
-        pub(super) credential: MadeBody,
+        pub(super) credential: Option<MadeBody> = None,
         /// Its name for its owner.
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) label: Option<String> = None,
-        /// The password of the account, if it has one.
+        /// The password of the account, if it has one. With `mfa_token` it was shown before.
         pub(super) password: Option<String> = None,
     }
 }
@@ -112,8 +116,20 @@ impl Sent {
     }
 }
 
+impl AddBody {
+    /// The passkey, and its name for its owner.
+    pub(super) fn read(
+        credential: Option<MadeBody>,
+        given: Option<String>,
+    ) -> Result<(Sent, String), Error> {
+        let label = label("label", given)?.unwrap_or_else(|| "Passkey".to_owned());
+        let credential = credential.ok_or_else(|| at_fault("credential", "Required"))?;
+        Ok((credential.read()?, label))
+    }
+}
+
 impl MadeBody {
-    pub(super) fn read(self) -> Result<Sent, Error> {
+    fn read(self) -> Result<Sent, Error> {
         let MadeResponse { clientDataJSON, attestationObject } = self.response;
         let client_data = bytes("clientDataJSON", &clientDataJSON)?;
         let attestation = bytes("attestationObject", &attestationObject)?;

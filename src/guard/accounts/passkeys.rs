@@ -1,4 +1,5 @@
-//! Passkeys of accounts: who is logged in makes them, and comes in by them later, without a name and without a password.
+//! Passkeys of accounts: who is logged in makes them, and comes in by them later, without a name and without a password. Where the policy wants a
+//! second factor of everybody, who has none makes the first one at the login.
 //!
 //! A login by passkey goes this way, and what costs nothing comes first: who sends it; the form; the challenge, which says itself whether
 //! the gate gave it out, to this browser; the guess of the address; the passkey that its account has, or that of nobody; the signature; what
@@ -11,7 +12,9 @@ use super::{
     AccountFlow, Accounts, Proven, check_standing,
     factors::LoggedIn,
     fault, into_validation,
-    passkey_forms::{self as forms, AddBody, LogInBody, OptionsBody, SentProof, at_fault, label},
+    passkey_forms::{
+        self as forms, AddBody, LogInBody, OptionsBody, Sent, SentProof, at_fault, label,
+    },
     second_factor::ACR,
 };
 use crate::{
@@ -44,6 +47,14 @@ const BY_PASSWORD_AND_PASSKEY: Proven =
 /// The same after a link, which has no word in RFC 8176.
 const BY_LINK_AND_PASSKEY: Proven = Proven { methods: "magic_link passkey", ..BY_PASSKEY };
 
+/// The same after either.
+const fn after(first: First) -> Proven {
+    match first {
+        First::Password => BY_PASSWORD_AND_PASSKEY,
+        First::Link => BY_LINK_AND_PASSKEY,
+    }
+}
+
 /// Whose key it is, in messages about keys.
 const PASSKEYS: &str = "passkeys";
 
@@ -62,11 +73,19 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// `POST /mfa/passkeys/options`: what a browser needs to have a passkey made.
     ///
     /// # Errors
-    /// As [`AccountFlow::passkeys`]; [`Error::StepUp`] for a login that is too long ago, [`Error::ValidationFailed`].
+    /// As [`AccountFlow::passkeys`]; [`Error::StepUp`] for a login that is too long ago, [`Error::ValidationFailed`]. For who logs in:
+    /// [`Error::CrossSite`], [`Error::LoginOver`].
     pub async fn passkey_options(&self, body: &[u8]) -> Result<Answer, Error> {
         let policy = self.passkey_policy()?;
+        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+        let OptionsBody { mfa_token, name } = document::parse(body).map_err(into_validation)?;
+        let name = label("name", name)?;
+        let name = name.as_deref().unwrap_or(&policy.rp_name);
+        if let Some(token) = mfa_token {
+            return self.options_at_login(policy, &token, name).await;
+        }
         let mut who = self.logged_in_now().await?;
-        let options = self.or_keep(self.options_for(policy, &who, body).await, &mut who.note)?;
+        let options = self.or_keep(self.options_for(policy, &who, name).await, &mut who.note)?;
         Ok(Answer::json(200, &options, who.note))
     }
 
@@ -74,25 +93,59 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         &self,
         policy: &PasskeyPolicy,
         who: &LoggedIn,
-        body: &[u8],
+        name: &str,
     ) -> Result<Value, Error> {
-        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-        let OptionsBody { name } = document::parse(body).map_err(into_validation)?;
-        let name = label("name", name)?;
-        let name = name.as_deref().unwrap_or(&policy.rp_name);
         let known = self.all_passkeys(&who.id).await?;
         let challenge = self.new_challenge(of_session(who)?)?;
         Ok(forms::creation_options(policy, (&who.id, name), &challenge, &known))
     }
 
-    /// `POST /mfa/passkeys`: a passkey that was made, and recovery codes if it is the first factor beside the password. All other sessions end.
+    /// The same for who logs in and has no second factor yet.
+    async fn options_at_login(
+        &self,
+        policy: &PasskeyPolicy,
+        token: &str,
+        name: &str,
+    ) -> Result<Answer, Error> {
+        let login = self.logging_in(token)?;
+        let id = login.state.id;
+        // Of a login that is over the device would put a passkey that is worth nothing in the place of the one that counts.
+        let is_still = LoginStep::Confirm(login.state, None);
+        if self.apply(self.shard(&id)?, is_still).await? != LoginOutcome::Done {
+            return Err(Error::LoginOver);
+        }
+        let (of_browser, cookie) = self.bound()?;
+        let challenge = self.new_challenge(Ceremony::SetUp(&login.number, of_browser.as_ref()))?;
+        let options = forms::creation_options(policy, (&id, name), &challenge, &[]);
+        Ok(Answer { cookie, ..Answer::json(200, &options, SessionNote::default()) })
+    }
+
+    /// `POST /mfa/passkeys`: a passkey that was made, and recovery codes if it is the first factor beside the password. All other sessions end. Who
+    /// logs in gets the session too.
     ///
     /// # Errors
     /// As [`AccountFlow::passkey_options`]; [`Error::WrongPassword`], [`Error::TooManyGuesses`].
-    pub async fn add_passkey(&self, body: &[u8]) -> Result<Answer, Error> {
+    pub async fn add_passkey(
+        &self,
+        body: &[u8],
+        device: impl FnOnce() -> Device,
+    ) -> Result<Answer, Error> {
         let policy = self.passkey_policy()?;
+        let AddBody { mfa_token, credential, label, password } =
+            document::parse(body).map_err(into_validation)?;
+        if let Some(token) = mfa_token {
+            let browser = self.browser()?;
+            let login = self.logging_in(&token)?;
+            let new = AddBody::read(credential, label)?;
+            return self.set_up_passkey(policy, (login, new), browser, device()).await;
+        }
         let mut who = self.logged_in_now().await?;
-        let mut shown = self.or_keep(self.added(policy, &who, body).await, &mut who.note)?;
+        let added = async {
+            let new = AddBody::read(credential, label)?;
+            self.added(policy, &who, (new, password)).await
+        };
+        let added = added.await;
+        let mut shown = self.or_keep(added, &mut who.note)?;
         let ended = self.sessions.end_others(&who.token, who.note).await?;
         let is_pending = ended.status == 202;
         if is_pending && let Value::Object(members) = &mut shown {
@@ -106,28 +159,18 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         &self,
         policy: &PasskeyPolicy,
         who: &LoggedIn,
-        body: &[u8],
+        ((sent, label), password): ((Sent, String), Option<String>),
     ) -> Result<Value, Error> {
-        let AddBody { credential, label: given, password } =
-            document::parse(body).map_err(into_validation)?;
-        let label = label("label", given)?.unwrap_or_else(|| "Passkey".to_owned());
-        let sent = credential.read()?;
-        let refused = |fault: PasskeyFault| at_fault("credential", fault.as_str());
         let challenge = self.checked(&sent.challenge, of_session(who)?);
-        let challenge = challenge.ok_or_else(|| refused(PasskeyFault::Challenge))?;
-        let made = passkey::register(policy.party(), &sent.challenge, sent.made());
-        let (passkey, own) = made.map_err(refused)?;
-        if let Some(task) = own
-            && !self.holds(task).await?
-        {
-            return Err(refused(PasskeyFault::Signature));
-        }
+        let challenge = challenge.ok_or_else(|| unusable(PasskeyFault::Challenge))?;
+        let passkey = self.made(policy, &sent).await?;
         // What costs a hash comes last.
         let state = self.prove_password(&who.id, password).await?;
         let codes = self.new_codes()?;
         let mut shown = json!({ "id": passkey.id, "label": label });
         let codes_kept = codes.hashes.clone();
-        let step = PasskeyStep::Add { state, passkey, label, challenge, codes: codes_kept };
+        let step =
+            PasskeyStep::Add { state, passkey, label, challenge, codes: codes_kept, login: None };
         match self.passkey_step(&who.id, step).await? {
             LoginOutcome::Factors(Factors { totp, passkeys, .. }) => {
                 self.did(AccountAction::PasskeyAdded, &who.id);
@@ -145,11 +188,57 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             LoginOutcome::Full => {
                 Err(at_fault("credential", "the account has as many passkeys as it may have"))
             }
-            LoginOutcome::Gone => Err(refused(PasskeyFault::Challenge)),
+            LoginOutcome::Gone => Err(unusable(PasskeyFault::Challenge)),
             // The password was changed since it was shown.
             LoginOutcome::Wrong => Err(Error::WrongPassword),
             _ => Err(fault("a passkey was not added")),
         }
+    }
+
+    /// The first passkey of who logs in, which ends the login. It is no guess at anything, but work of the address.
+    async fn set_up_passkey(
+        &self,
+        policy: &PasskeyPolicy,
+        (login, (sent, label)): (SecondStep, (Sent, String)),
+        browser: Option<&BrowserSessions>,
+        device: Device,
+    ) -> Result<Answer, Error> {
+        let SecondStep { state, number, .. } = login;
+        let of_browser = self.of_browser(browser).map_err(unusable)?;
+        let challenge =
+            self.checked(&sent.challenge, Ceremony::SetUp(&number, of_browser.as_ref()));
+        let challenge = challenge.ok_or_else(|| unusable(PasskeyFault::Challenge))?;
+        let codes = self.new_codes()?;
+        let reserved = self.reserve_address(Work::Proof).await?;
+        let set_up = async {
+            let passkey = self.made(policy, &sent).await?;
+            let (codes, login) = (codes.hashes.clone(), Some(login));
+            let step = PasskeyStep::Add { state, passkey, label, challenge, codes, login };
+            match self.passkey_step(&state.id, step).await? {
+                LoginOutcome::Right(right) => Ok(right),
+                LoginOutcome::Wrong | LoginOutcome::Gone => Err(Error::LoginOver),
+                _ => Err(fault("a passkey was not set up")),
+            }
+        };
+        let set_up = set_up.await;
+        self.give_back(reserved);
+        let right = set_up?;
+        self.did(AccountAction::PasskeyAdded, &state.id);
+        self.did(AccountAction::RecoveryCodesMade, &state.id);
+        let shown = (after(login.first), &codes);
+        Ok(self.in_by_first_factor((&login, &right), shown, browser, device).await)
+    }
+
+    /// A passkey as its authenticator made it, for a challenge that was checked before.
+    async fn made(&self, policy: &PasskeyPolicy, sent: &Sent) -> Result<Passkey, Error> {
+        let made = passkey::register(policy.party(), &sent.challenge, sent.made());
+        let (passkey, own) = made.map_err(unusable)?;
+        if let Some(task) = own
+            && !self.holds(task).await?
+        {
+            return Err(unusable(PasskeyFault::Signature));
+        }
+        Ok(passkey)
     }
 
     /// `DELETE /mfa/passkeys/{id}`. All other sessions end.
@@ -176,18 +265,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// [`Error::NotFound`] where the policy has no passkeys, [`Error::CrossSite`].
     pub fn log_in_options(&self) -> Result<Answer, Error> {
         let policy = self.passkey_policy()?;
-        let is_browser = self.browser()?.is_some();
-        let known = self.binding().filter(|_| is_browser);
-        let binding = match known {
-            None if is_browser => Some(Binding::from_bytes(random(self.backend.sessions())?)),
-            known => known,
-        };
-        let of_browser = binding.map(|binding| binding.associated_data());
+        let (of_browser, cookie) = self.bound()?;
         let challenge = self.new_challenge(Ceremony::LogIn(of_browser.as_ref()))?;
         let options = forms::request_options(policy.party(), &challenge);
-        let answer = Answer::json(200, &options, SessionNote::default());
-        let cookie = binding.filter(|_| known.is_none()).map(|new| new.set_cookie());
-        Ok(Answer { cookie, ..answer })
+        Ok(Answer { cookie, ..Answer::json(200, &options, SessionNote::default()) })
     }
 
     /// `POST /passkey`: cookies for a browser, tokens for whoever is none. A passkey is both factors.
@@ -227,11 +308,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
         let right = self.proven(sent, browser, Some(login)).await?;
         let of_row = (self.shard(&id)?, &right);
-        let proven = match login.first {
-            First::Password => BY_PASSWORD_AND_PASSKEY,
-            First::Link => BY_LINK_AND_PASSKEY,
-        };
-        self.finish(of_row, (proven, login.remember), browser, device).await
+        self.finish(of_row, (after(login.first), login.remember), browser, device).await
     }
 
     /// Whose passkey it is, by a proof that holds. A name that nobody has costs the same. A wrong one is a guess of the address.
@@ -242,10 +319,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         login: Option<SecondStep>,
     ) -> Result<Right, Error> {
         let policy = self.passkey_policy()?;
-        let of_browser = browser.and(self.binding()).map(|binding| binding.associated_data());
-        if browser.is_some() && of_browser.is_none() {
-            return Err(refused(PasskeyFault::Challenge));
-        }
+        let of_browser = self.of_browser(browser).map_err(refused)?;
         let challenge = self.checked(&sent.challenge, Ceremony::LogIn(of_browser.as_ref()));
         let challenge = challenge.ok_or_else(|| refused(PasskeyFault::Challenge))?;
         let reserved = self.reserve_address(Work::Proof).await?;
@@ -324,6 +398,28 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         challenge::check(given, ceremony, &self.accounts.secrets, self.now.to_unix_time())
     }
 
+    /// What options are bound to: this browser, and its cookie if that is new; nothing for a program.
+    fn bound(&self) -> Result<(Option<[u8; 32]>, Option<String>), Error> {
+        if self.browser()?.is_none() {
+            return Ok((None, None));
+        }
+        if let Some(known) = self.binding() {
+            return Ok((Some(known.associated_data()), None));
+        }
+        let new = Binding::from_bytes(random(self.backend.sessions())?);
+        Ok((Some(new.associated_data()), Some(new.set_cookie())))
+    }
+
+    /// The same once they are answered. A browser without the cookie has asked for none.
+    fn of_browser(
+        &self,
+        browser: Option<&BrowserSessions>,
+    ) -> Result<Option<[u8; 32]>, PasskeyFault> {
+        let Some(_) = browser else { return Ok(None) };
+        let binding = self.binding().ok_or(PasskeyFault::Challenge)?;
+        Ok(Some(binding.associated_data()))
+    }
+
     /// The cookie that ties logins to this browser.
     fn binding(&self) -> Option<Binding> {
         self.request.cookie.and_then(cookies::binding)
@@ -337,6 +433,11 @@ const NO_PASSKEY: Error = Error::PasskeyRefused {
 
 const fn refused(fault: PasskeyFault) -> Error {
     Error::PasskeyRefused { problem: fault.as_str() }
+}
+
+/// Why a new passkey is not taken. Only who may make one is told.
+fn unusable(fault: PasskeyFault) -> Error {
+    at_fault("credential", fault.as_str())
 }
 
 /// For whom, and for which session, a passkey is made.

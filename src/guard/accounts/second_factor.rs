@@ -96,7 +96,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let waits = SecondStep { state: right.state, number, remember, first, awaited, until };
         let methods = match awaited {
             Awaited::Factor => self.methods(right.factors),
-            Awaited::SetUp => vec![TOTP],
+            Awaited::SetUp => {
+                let passkey = self.accounts.passkeys.as_ref().map(|_| PASSKEY);
+                [TOTP].into_iter().chain(passkey).collect()
+            }
         };
         let mfa_token = waits.seal(&self.accounts.secrets);
         Ok(NextStep { mfa_token, methods, expires_in: LIFETIME_SECS })
@@ -111,7 +114,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             methods.push("recovery_code");
         }
         if factors.passkeys > 0 && self.accounts.passkeys.is_some() {
-            methods.push("passkey");
+            methods.push(PASSKEY);
         }
         methods
     }
@@ -201,6 +204,8 @@ const CODE: &str = "code";
 const AUTHENTICATOR: &str = "authenticator";
 
 const TOTP: &str = "totp";
+
+const PASSKEY: &str = "passkey";
 
 fn read(body: &[u8]) -> Result<(String, Shown), Error> {
     let SecondFactorBody { mfa_token, code, recovery_code, passkey } =
