@@ -371,6 +371,15 @@ mod tests {
                     ..Asking::of(Word::LogIn, text, Word::LogIn)
                 },
             ),
+            account::asking(
+                look,
+                &Asking {
+                    hidden: &[("label", text)],
+                    part: Some((Word::Authenticator, Word::AuthenticatorText)),
+                    passkey: Some(passkey(PasskeyPurpose::SetUp)),
+                    ..Asking::of(Word::FactorNeeded, text, Word::Continue)
+                },
+            ),
             own_account::own_account(look, &own),
             own_account::own_account(look, &OwnAccount { account: None, log_out: None, ..own }),
             own_account::recovery_codes(look, &[text], text),

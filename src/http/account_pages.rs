@@ -218,6 +218,7 @@ impl<'a> AccountPages<'a> {
         let by_passkey = !is_new && SENT_AS_JSON.into_iter().any(|name| form.get(name).is_some());
         let endpoint = match endpoint {
             AccountEndpoint::LogInByPasskey => AccountEndpoint::LogIn,
+            AccountEndpoint::Passkeys if asked.mfa_token.is_some() => AccountEndpoint::Totp,
             endpoint => endpoint,
         };
         let page = match error {
@@ -358,7 +359,16 @@ impl<'a> AccountPages<'a> {
         };
         let own = self.path(AccountEndpoint::Account);
         let back: [(&str, Word); 1] = [(&own, Word::BackToAccount)];
-        let new_passkey = self.path(AccountEndpoint::PasskeyOptions);
+        let (passkeys, new_passkey) =
+            (self.path(AccountEndpoint::Passkeys), self.path(AccountEndpoint::PasskeyOptions));
+        let passkey_of = |purpose: PasskeyPurpose| {
+            passkey.map(|passkey| PasskeyForm {
+                action: &passkeys,
+                options: &new_passkey,
+                purpose,
+                ..passkey
+            })
+        };
         let shown_password = || {
             let is_asked = asked.shows_password && asked.mfa_token.is_none();
             is_asked.then(password)
@@ -471,6 +481,8 @@ impl<'a> AccountPages<'a> {
                     hidden.extend(return_to.map(|path| ("return_to", path)));
                     hidden.extend((!asked.email.is_empty()).then_some(("label", asked.email)));
                     (page.title, page.text) = (Word::FactorNeeded, Some(Word::FactorNeededText));
+                    page.part = Some((Word::Authenticator, Word::AuthenticatorText));
+                    page.passkey = passkey_of(PasskeyPurpose::SetUp);
                 } else {
                     fields.push(asked.field("label", Word::Email, Kind::Email));
                     (page.title, page.text) = (Word::Authenticator, Some(Word::AuthenticatorText));
@@ -506,12 +518,7 @@ impl<'a> AccountPages<'a> {
                 fields.extend(shown_password());
                 (page.title, page.submit) = (Word::AddPasskey, Word::AddPasskey);
                 page.text = Some(Word::OthersEnd);
-                page.passkey = passkey.map(|passkey| PasskeyForm {
-                    action: &action,
-                    options: &new_passkey,
-                    purpose: PasskeyPurpose::New,
-                    ..passkey
-                });
+                page.passkey = passkey_of(PasskeyPurpose::New);
                 links.extend(back);
             }
             AccountEndpoint::Account => {

@@ -4,7 +4,7 @@ use super::{
     Field, Look, Page, Way, Word,
     frame::Forms,
     html::Html,
-    own_account::{Secret, secret},
+    own_account::{Secret, close_section, open_section, secret},
     way_href,
 };
 
@@ -39,6 +39,8 @@ pub enum PasskeyPurpose {
     SecondFactorFirst,
     /// A new one is made. The fields of the page are those of its form.
     New,
+    /// The same by who logs in and has no second factor yet: an authenticator is the other way.
+    SetUp,
 }
 
 /// A page that asks.
@@ -60,6 +62,8 @@ pub struct Asking<'a> {
     pub hidden: &'a [(&'static str, &'a str)],
     /// The field that gets what stands behind `#token=` in the page's address, which no server is told.
     pub token: Option<&'static str>,
+    /// What stands over the form, where there is another way beside it.
+    pub part: Option<(Word, Word)>,
     /// What is asked for.
     pub fields: &'a [Field<'a>],
     /// Whether a person may say that the login is to be remembered, and has.
@@ -91,6 +95,7 @@ impl<'a> Asking<'a> {
             action,
             hidden: &[],
             token: None,
+            part: None,
             fields: &[],
             remember: None,
             submit,
@@ -120,7 +125,9 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
     if let Some(shown) = &asking.secret {
         secret(&mut html, shown);
     }
-    let is_first = |passkey: &PasskeyForm<'_>| passkey.purpose == PasskeyPurpose::SecondFactorFirst;
+    let is_first = |passkey: &PasskeyForm<'_>| {
+        matches!(passkey.purpose, PasskeyPurpose::SecondFactorFirst | PasskeyPurpose::SetUp)
+    };
     let (first, second) = match asking.passkey {
         Some(passkey) if is_first(&passkey) => (Some(passkey), None),
         passkey => (None, passkey),
@@ -129,11 +136,20 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
         passkey_form(&mut html, asking, &passkey);
     }
     // A passkey may be all that is asked for.
-    let is_all = |passkey: PasskeyForm<'_>| {
-        passkey.purpose == PasskeyPurpose::New || asking.fields.is_empty()
+    let is_all = |passkey: PasskeyForm<'_>| match passkey.purpose {
+        PasskeyPurpose::New => true,
+        PasskeyPurpose::SetUp => false,
+        _ => asking.fields.is_empty(),
     };
     if !asking.passkey.is_some_and(is_all) {
+        if let Some((title, text)) = asking.part {
+            open_section(&mut html, title);
+            html.paragraph(text, &[]);
+        }
         form(&mut html, asking);
+        if asking.part.is_some() {
+            close_section(&mut html);
+        }
     }
     if let Some(passkey) = second {
         passkey_form(&mut html, asking, &passkey);
@@ -195,11 +211,11 @@ fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<
         PasskeyPurpose::LogIn => (Word::LogInByPasskey, "button way"),
         PasskeyPurpose::SecondFactor => (Word::ContinueByPasskey, "button way"),
         PasskeyPurpose::SecondFactorFirst => (Word::ContinueByPasskey, "button"),
-        PasskeyPurpose::New => (asking.submit, "button"),
+        PasskeyPurpose::New | PasskeyPurpose::SetUp => (Word::AddPasskey, "button"),
     };
     let is_login = passkey.purpose == PasskeyPurpose::LogIn;
-    let is_new = passkey.purpose == PasskeyPurpose::New;
-    if is_new || passkey.purpose == PasskeyPurpose::SecondFactorFirst {
+    let is_new = matches!(passkey.purpose, PasskeyPurpose::New | PasskeyPurpose::SetUp);
+    if matches!(passkey.purpose, PasskeyPurpose::New | PasskeyPurpose::SecondFactorFirst) {
         html.markup("<p class=\"error\" id=\"unsupported\">");
         html.word(Word::PasskeyUnsupported, &[]);
         html.markup("</p>\n");
@@ -220,7 +236,8 @@ fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<
         );
     }
     for (name, value) in asking.hidden {
-        html.hidden(name, value);
+        // As an app calls the account, so does a device.
+        html.hidden(if *name == "label" { "name" } else { name }, value);
     }
     if is_new {
         for field in asking.fields {

@@ -221,13 +221,13 @@ fn open_act(html: &mut Html<'_>, path: &str, act: Act) {
     html.hidden("do", act.name());
 }
 
-fn open_section(html: &mut Html<'_>, word: Word) {
+pub(super) fn open_section(html: &mut Html<'_>, word: Word) {
     html.markup("<section>\n<h2>");
     html.word(word, &[]);
     html.markup("</h2>\n");
 }
 
-fn close_section(html: &mut Html<'_>) {
+pub(super) fn close_section(html: &mut Html<'_>) {
     html.markup("</section>\n");
 }
 

@@ -10,10 +10,12 @@
   const ask = async (mediation) => {
     last?.abort();
     const { signal } = last = new AbortController();
-    const name = form.querySelector('[name=name]')?.value.slice(0, 64);
+    const field = (name) => form.querySelector(`[name=${name}]`)?.value;
+    const body = make && JSON.stringify({ mfa_token: field('mfa_token'), name: field('name')?.slice(0, 64) });
     const headers = { 'Content-Type': 'application/json' };
-    const answer = await fetch(options, { method: 'POST', headers, body: make && JSON.stringify({ name }), signal });
-    if (make && answer.status === 401) return location.reload();
+    const answer = await fetch(options, { method: 'POST', headers, body, signal });
+    // Without a passkey, the answer is a page that says so.
+    if (make && answer.status === 401) return form.submit();
     if (!answer.ok) throw Error();
     const publicKey = await answer.json();
     publicKey.challenge = bytes(publicKey.challenge);

@@ -122,7 +122,7 @@ words! {
     ThisDevice "this_device" "This device"
     EndOthers "end_others" "Log out everywhere else"
     FactorNeeded "factor_needed" "A second factor is needed"
-    FactorNeededText "factor_needed_text" "This site wants one of everybody, and this account has none yet. You need an app that shows codes. Many password managers do."
+    FactorNeededText "factor_needed_text" "This site wants one of everybody, and this account has none yet."
     NeedsScript "needs_script" "This page cannot read its link without JavaScript."
     AnotherBrowser "another_browser" "Open this link in the browser that asked for it"
     AnotherBrowserText "another_browser_text" "It logs nobody in anywhere else. You can ask for another one here."

@@ -421,6 +421,108 @@ describe('where everybody needs a second factor', () => {
     });
   });
 
+  async function deviceOf(page, context) {
+    const device = await context.newCDPSession(page);
+    await device.send('WebAuthn.enable');
+    const { authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', { options: PLATFORM });
+    return { device, authenticatorId };
+  }
+  const add = (page) => page.getByRole('button', { name: 'Add a passkey' });
+
+  test('or makes a passkey there, by the button, and is in by it', async () => {
+    const { email } = await account_of();
+    await visit(async (page, context) => {
+      const { device, authenticatorId } = await deviceOf(page, context);
+      await page.goto(`${origin}/auth/login?return_to=/v1/posts`);
+      await logIn(page, email);
+      await page.getByRole('heading', { name: 'A second factor is needed' }).waitFor();
+      await part(page, 'Authenticator app').getByRole('button', { name: 'Continue' }).waitFor();
+      await accessible(page, 'own-required-passkey-light');
+      await add(page).click();
+      await codes(page);
+      await accessible(page);
+      const { credentials: [{ userName }] } = await device.send('WebAuthn.getCredentials', { authenticatorId });
+      assert.equal(userName, email, 'the device calls it as its owner does');
+      await page.getByRole('link', { name: 'I have kept them' }).click();
+      await page.waitForURL(`${origin}/v1/posts`);
+      const me = await page.evaluate(async () => (await fetch('/auth/session')).json());
+      assert.deepEqual([me.amr, me.acr], [['pwd', 'pop', 'user', 'mfa'], 'mfa']);
+      const { passkeys } = await factors(page);
+      assert.deepEqual(passkeys.map(({ label }) => label), ['Passkey']);
+    });
+  });
+
+  test('by keyboard alone, in dark, on a phone', async () => {
+    const { email } = await account_of();
+    await visit(async (page, context) => {
+      await deviceOf(page, context);
+      await page.goto(`${origin}/auth/login`);
+      await logIn(page, email);
+      await add(page).waitFor();
+      await accessible(page, 'own-required-passkey-dark-390');
+      for (let presses = 0; presses < 10; presses += 1) {
+        if (await add(page).evaluate((one) => one === document.activeElement)) break;
+        await page.keyboard.press('Tab');
+      }
+      await page.keyboard.press('Enter');
+      await codes(page);
+    }, PHONE);
+  });
+
+  test('what came to nothing is said, and the authenticator is there still', async () => {
+    const { email } = await account_of();
+    await visit(async (page, context) => {
+      const { device, authenticatorId } = await deviceOf(page, context);
+      await page.goto(`${origin}/auth/login?return_to=/v1/posts`);
+      await logIn(page, email);
+      await device.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false });
+      await add(page).click();
+      await page.getByRole('alert').filter({ hasText: 'No passkey was made' }).waitFor();
+      await accessible(page);
+      // What a browser cannot have made is refused by the gate, on the same page.
+      await page.evaluate(() => {
+        const form = document.getElementById('passkey');
+        form.querySelector('#proof').value = '{"response":{"clientDataJSON":"e30","attestationObject":"e30"}}';
+        form.submit();
+      });
+      await page.getByRole('alert').filter({ hasText: 'That did not work' }).waitFor();
+      await page.getByRole('heading', { name: 'A second factor is needed' }).waitFor();
+      await accessible(page);
+      await device.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true });
+      await add(page).click();
+      await codes(page);
+      await page.getByRole('link', { name: 'I have kept them' }).click();
+      await page.waitForURL(`${origin}/v1/posts`);
+    });
+  });
+
+  test('a browser without passkeys is offered the authenticator alone', async () => {
+    const { email } = await account_of();
+    await visit(async (page, context) => {
+      await context.addInitScript(() => { delete globalThis.PublicKeyCredential; });
+      await page.goto(`${origin}/auth/login`);
+      await logIn(page, email);
+      await page.getByRole('button', { name: 'Continue' }).waitFor();
+      assert.equal(await add(page).count(), 0);
+      await accessible(page);
+    });
+  });
+
+  test('a passkey of a login that took too long says so', async () => {
+    const { email } = await account_of();
+    await visit(async (page, context) => {
+      const { device, authenticatorId } = await deviceOf(page, context);
+      await page.goto(`${origin}/auth/login`);
+      await logIn(page, email);
+      await add(page).waitFor();
+      await sessions.wait(301);
+      await add(page).click();
+      await page.getByRole('heading', { name: 'The login took too long' }).waitFor();
+      const { credentials } = await device.send('WebAuthn.getCredentials', { authenticatorId });
+      assert.deepEqual(credentials, [], 'the device was not asked');
+    });
+  });
+
   test('a login that took too long says so', async () => {
     const { email } = await account_of();
     await visit(async (page) => {
