@@ -96,7 +96,8 @@ impl PasswordHash {
     }
 
     /// A hash that no password has, for a name that does not exist: to compare with it is the same work. Where argon2id reads its memory
-    /// depends on the salt, so each name has one of its own, as those that exist have.
+    /// depends on the salt, so each name has one of its own, as those that exist have. (Hashes of earlier costs and of others have one for
+    /// all: the password alone makes that another for each guess.)
     #[must_use]
     pub fn of_nobody(salt: [u8; SALT_BYTES], cost: Cost, peppers: &Peppers) -> Self {
         let pepper = peppers.newest().map(|(id, _)| id);
@@ -239,7 +240,7 @@ thread_local! {
 }
 
 /// Says how much memory the dearest hash of the policy takes, in KiB: the first one of all takes as much.
-pub(super) fn expect(memory_kib: u32) {
+pub(super) fn announce_dearest(memory_kib: u32) {
     EXPECTED.set(usize::try_from(memory_kib).unwrap_or(0));
 }
 
@@ -341,6 +342,8 @@ mod tests {
 
     #[test]
     fn blocks_are_kept_wiped_and_taken_again() {
+        announce_dearest(0);
+        BLOCKS.set(Vec::new());
         let held = |cost| {
             PasswordHash::new(b"password", [7; 16], cost, &peppers(&[])).unwrap();
             let blocks = BLOCKS.take();
@@ -367,7 +370,7 @@ mod tests {
             BLOCKS.set(blocks);
             count
         };
-        expect(512);
+        announce_dearest(512);
         assert_eq!((count_after(64), count_after(512)), (512, 512));
         // Of those that the policy does not know, the first one takes what each may need.
         assert_eq!((count_after(516), count_after(600)), (65_536, 65_536));

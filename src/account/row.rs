@@ -399,8 +399,8 @@ impl NameRow {
         if taken? { Ok(()) } else { Err(CodeFault::Wrong) }
     }
 
-    /// Whether something of it passes: counts, or the row itself where it has no account. Where there is one, the writer wakes as often, and
-    /// writes as much.
+    /// Whether something of it passes: what strangers can have counted, or the row itself where it has no account. So the writer wakes as often
+    /// for a name that has one.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         let counted = [&self.guesses, &self.codes].into_iter().chain(self.mails.values());
@@ -413,7 +413,7 @@ impl NameRow {
         *self == Self { guesses: self.guesses.clone(), ..Self::default() }
     }
 
-    /// Takes out what was counted once it counts no more: guesses of strangers, and all that is stored with the account. What has changed.
+    /// Takes out what strangers can have counted once it counts no more. What has changed.
     pub fn forget_counts(&mut self, bound: Bound, now: UnixMillis) -> Forgotten {
         let mut forgotten = Forgotten::default();
         if self.guesses.is_over(bound, now) {
@@ -421,7 +421,7 @@ impl NameRow {
             self.guesses = Attempts::none();
         }
         if self.codes.is_over(bound, now) && self.has_no_mails(now) {
-            forgotten.others = !self.codes.is_none() || !self.mails.is_empty();
+            forgotten.codes_and_mails = !self.codes.is_none() || !self.mails.is_empty();
             self.codes = Attempts::none();
             self.mails.clear();
         }
@@ -435,7 +435,7 @@ pub struct Forgotten {
     /// Guesses of strangers.
     pub guesses: bool,
     /// Codes and mails.
-    pub others: bool,
+    pub codes_and_mails: bool,
 }
 
 impl Account {
@@ -809,7 +809,8 @@ mod tests {
             assert_eq!(guess(&mut nobody, b"the right one", None), Ok(false));
         }
         assert!(guess(&mut nobody, b"the right one", None).is_err());
-        let (none, guesses) = (Forgotten::default(), Forgotten { guesses: true, others: false });
+        let (none, guesses) =
+            (Forgotten::default(), Forgotten { guesses: true, codes_and_mails: false });
         assert_eq!(nobody.forget_counts(DEFAULT_BOUND, NOW), none);
         assert!(nobody.has_only_guesses() && nobody != NameRow::default());
         let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);

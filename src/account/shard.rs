@@ -78,7 +78,7 @@ pub struct ShardState {
     mails: Mailbox,
     /// The rows that differ from what is stored.
     changed: BTreeSet<String>,
-    /// Whether no step was taken since the rows were read.
+    /// Whether nothing was stored since the rows were read.
     is_just_read: bool,
 }
 
@@ -99,7 +99,12 @@ impl ShardState {
         let mut state = Self { is_just_read: true, ..Self::default() };
         for (name, value) in rows {
             if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
-                let mut row: NameRow = read(value)?;
+                let mut row = read_name(value)?;
+                if row == NameRow::default() {
+                    // Nobody has it, and nothing of it is kept.
+                    state.changed.insert(name.to_owned());
+                    continue;
+                }
                 if let Some(with_guesses) = state.names.remove(&key) {
                     row.guesses = with_guesses.guesses;
                 }
@@ -122,6 +127,7 @@ impl ShardState {
     /// # Errors
     /// A row that cannot be written as JSON.
     pub fn take_changes(&mut self) -> Result<Vec<RowChange>, StoreError> {
+        self.is_just_read = false;
         let mut changes = Vec::new();
         for name in core::mem::take(&mut self.changed) {
             let value = if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
@@ -152,10 +158,9 @@ impl ShardState {
         at: ([u8; SALT_BYTES], UnixMillis),
         keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<LoginOutcome, StoreError> {
-        hash::expect(terms.dearest_kib());
+        hash::announce_dearest(terms.dearest_kib());
         let notices = notices::notices_of(&step);
         let outcome = self.take(step, terms, at, keep)?;
-        self.is_just_read = false;
         if notices::is_taken(&outcome) {
             for notice in notices {
                 self.tell(notice, at);
@@ -226,7 +231,9 @@ impl ShardState {
     pub fn wakes_at(&self, bound: Bound, now: UnixMillis) -> Option<UnixMillis> {
         let passes = self.names.values().any(NameRow::is_passing) || !self.addresses.is_empty();
         let passes = passes.then(|| now.saturating_add(bound.window_millis));
-        let links = self.names.values().filter_map(NameRow::next_end_of_links).min();
+        // What passes wakes it often enough. Links of others are of accounts alone, and would tell of them.
+        let others = self.names.values().filter(|row| !row.is_passing());
+        let links = others.filter_map(NameRow::next_end_of_links).min();
         let links = links.map(UnixMillis::from_unix_time);
         self.mails.wakes_at().into_iter().chain(passes).chain(links).min()
     }
@@ -234,17 +241,17 @@ impl ShardState {
     /// Takes out the rows of which nothing has to be kept, and of accounts what counts no more.
     pub fn forget_over(&mut self, bound: Bound, now: UnixMillis) {
         let network = of_network(bound);
-        self.forget_links(now.to_unix_time());
         let counted = self.names.iter_mut();
         let counted = counted.map(|(key, row)| (*key, row.forget_counts(bound, now)));
         for (key, forgotten) in counted.collect::<Vec<_>>() {
             if forgotten.guesses {
                 self.note(GUESSES, &key);
             }
-            if forgotten.others {
+            if forgotten.codes_and_mails {
                 self.note(NAME, &key);
             }
         }
+        self.forget_links(now.to_unix_time());
         self.names.retain(|_, row| *row != NameRow::default());
         let addresses = self.addresses.iter().filter(|(_, row)| row.is_over(network, now));
         let addresses: Vec<RowKey> = addresses.map(|(key, _)| *key).collect();
@@ -255,7 +262,10 @@ impl ShardState {
     }
 
     fn forget_links(&mut self, now: UnixTime) {
-        let is_over = |row: &&mut NameRow| row.next_end_of_links().is_some_and(|end| end <= now);
+        // Not before the mails that they came by count no more: then there is something to write for each name that was asked a mail for.
+        let is_over = |row: &&mut NameRow| {
+            row.counts_no_mails() && row.next_end_of_links().is_some_and(|end| end <= now)
+        };
         let mut changed = Vec::new();
         for (key, row) in &mut self.names {
             if is_over(&row) {
@@ -364,7 +374,12 @@ impl ShardState {
         (salt, now): ([u8; SALT_BYTES], UnixMillis),
         keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<LoginOutcome, StoreError> {
-        let (key, is_just_read) = (guess.key, self.is_just_read);
+        let key = guess.key;
+        let has_account = self.names.get(&key).is_some_and(|row| row.account.is_some());
+        if self.is_just_read && !has_account {
+            // Where there is an account, its row was read for this guess.
+            core::hint::black_box(read_name(ROW_OF_NOBODY)?);
+        }
         let device = guess.device.map(|device| device.hash_for(&key));
         let Some(row) = self.row(&key, terms.bound, now) else {
             return Ok(LoginOutcome::TooMany(now.saturating_add(terms.bound.window_millis)));
@@ -373,14 +388,10 @@ impl ShardState {
             Ok(reserved) => reserved,
             Err(until) => return Ok(LoginOutcome::TooMany(until)),
         };
-        let of_whom = if reserved.is_of_device() { NAME } else { GUESSES };
-        self.note(of_whom, &key);
+        let kind = if reserved.is_of_device() { NAME } else { GUESSES };
+        self.note(kind, &key);
         keep(self)?;
         let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
-        if is_just_read && row.account.is_none() {
-            // Where there is an account, its row was read for this guess.
-            core::hint::black_box(read::<NameRow>(ROW_OF_NOBODY)?);
-        }
         let password = guess.password.as_bytes();
         let nobody = PasswordHash::of_nobody(salt_of_nobody(&key), terms.cost, terms.peppers);
         let verdict = row.compare(password, (&nobody, terms.peppers), terms.imports);
@@ -394,7 +405,7 @@ impl ShardState {
             return Ok(LoginOutcome::Wrong);
         };
         let right = Right::of(account);
-        self.note(of_whom, &key);
+        self.note(kind, &key);
         if is_new {
             self.note(NAME, &key);
         }
@@ -568,6 +579,12 @@ fn read<T: DeserializeOwned>(value: &str) -> Result<T, StoreError> {
     if stored.v == VERSION { Ok(stored.row) } else { Err(not_ours()) }
 }
 
+fn read_name(value: &str) -> Result<NameRow, StoreError> {
+    #[cfg(test)]
+    tests::NAMES_READ.set(tests::NAMES_READ.get() + 1);
+    read(value)
+}
+
 fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(&Stored { v: VERSION, row }).map_err(|_| not_ours())
 }
@@ -596,17 +613,25 @@ fn not_ours() -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
     use crate::{
         account::{
             attempts::DEFAULT_BOUND, device::Device, row::new_account_id, secrets::AccountSecrets,
         },
         secret::Secret,
+        watch::state::Delivery,
     };
 
     const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
     const ADA: RowKey = RowKey::from_bytes([1; 32]);
+    thread_local! {
+        /// How many rows of names were read in this thread.
+        pub(super) static NAMES_READ: Cell<usize> = const { Cell::new(0) };
+    }
+
     const BCRYPT: &str = "$2b$04$K8DvZ4Jv3mreOVR6uvr03.yrbmSjHqmGe9J/d.WTwUzS4wvmKzeQW";
     const OF_BCRYPT: &str = "correct horse battery staple";
 
@@ -683,6 +708,24 @@ mod tests {
         fn guess(&mut self, key: RowKey, password: &str, device: Option<Device>) -> LoginOutcome {
             self.step(LoginStep::Guess(Guess { key, password: password.to_owned(), device }))
         }
+    }
+
+    /// What a writer does until nothing has to be kept: when it wakes, in milliseconds, and how many rows it writes then. Mails are taken.
+    pub(super) fn wakes_of(
+        state: &mut ShardState,
+        bound: Bound,
+        mut now: UnixMillis,
+    ) -> Vec<(u64, usize)> {
+        let (began, mut seen) = (now, Vec::new());
+        while let Some(at) = state.wakes_at(bound, now) {
+            now = now.max(at);
+            for (id, _) in state.due_mails(now) {
+                let _ = state.sent_mail(&id, Delivery::Taken, now);
+            }
+            state.forget_over(bound, now);
+            seen.push((now.millis_since(began), state.take_changes().unwrap().len()));
+        }
+        seen
     }
 
     fn typed(password: &str) -> NewPassword {
@@ -880,12 +923,49 @@ mod tests {
 
     #[test]
     fn the_row_that_nobody_has_is_read_as_that_of_an_account() {
-        let row: NameRow = read(ROW_OF_NOBODY).unwrap();
+        let row = read_name(ROW_OF_NOBODY).unwrap();
         assert_eq!(write(&row).unwrap(), ROW_OF_NOBODY, "it has the members that rows have");
         let account = row.account.as_ref().unwrap();
         assert!(account.has_password() && !account.is_imported());
         let of_nobody = writer().stored.into_values().next().unwrap();
         assert!(of_nobody.len().abs_diff(ROW_OF_NOBODY.len()) < 8, "{of_nobody}");
+    }
+
+    /// As many as for a name that has an account, also of guesses that are refused, and where an alarm has read the rows.
+    #[test]
+    fn for_each_guess_as_many_rows_are_read() {
+        let read_by = |mut writer: Writer| {
+            let mut seen = Vec::new();
+            for number in 0..7 {
+                let before = NAMES_READ.get();
+                let rows =
+                    writer.stored.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                writer.state = ShardState::from_rows(rows).unwrap();
+                if number % 2 == 1 {
+                    writer.state.forget_over(DEFAULT_BOUND, NOW);
+                    assert!(writer.state.take_changes().unwrap().is_empty());
+                }
+                let _ = writer.guess(ADA, "wrong", None);
+                seen.push(NAMES_READ.get() - before);
+            }
+            seen
+        };
+        // Each step ends with reading all that was stored.
+        let (known, nobody) = (read_by(writer()), read_by(Writer::default()));
+        assert_eq!(known, [2; 7]);
+        assert_eq!(nobody, [1, 0, 1, 0, 1, 0, 1]);
+    }
+
+    /// What older versions have written for names that nobody has.
+    #[test]
+    fn a_row_with_nothing_in_it_goes() {
+        let name = format!("{NAME}{ADA}");
+        let value = r#"{"v":1,"row":{"account":null,"guesses":{"next":1,"taken":[]},"codes":{"next":0,"taken":[]},"devices":[]}}"#;
+        let mut state = ShardState::from_rows([(name.as_str(), value)]).unwrap();
+        assert!(state.is_empty());
+        let changes = state.take_changes().unwrap();
+        let [RowChange { name: gone, value: None }] = changes.as_slice() else { panic!("it goes") };
+        assert_eq!(*gone, name);
     }
 
     #[test]

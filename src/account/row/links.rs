@@ -69,6 +69,11 @@ impl NameRow {
         self.pending.retain(|one| now < one.until);
     }
 
+    /// Whether no mail is counted.
+    pub(in crate::account) fn counts_no_mails(&self) -> bool {
+        self.mails.is_empty()
+    }
+
     /// Whether no mail counts any more.
     pub(super) fn has_no_mails(&self, now: UnixMillis) -> bool {
         self.mails.iter().all(|(r#use, mails)| mails.is_over(bound_of(*r#use), now))
@@ -232,10 +237,10 @@ mod tests {
             assert_eq!(row.reserve_mail(r#use, None, NOW), Err(until));
             let soon = NOW.saturating_add(secs * 1000 - 1);
             assert_eq!(row.reserve_mail(r#use, None, soon), Err(until));
-            assert!(!row.forget_counts(DEFAULT_BOUND, soon).others);
+            assert!(!row.forget_counts(DEFAULT_BOUND, soon).codes_and_mails);
         }
         let later = NOW.saturating_add(86_400_000);
-        assert!(row.forget_counts(DEFAULT_BOUND, later).others);
+        assert!(row.forget_counts(DEFAULT_BOUND, later).codes_and_mails);
         assert_eq!(row, NameRow::default());
         assert!(row.reserve_mail(Use::Reset, None, later).is_ok());
     }

@@ -201,12 +201,13 @@ mod tests {
     use crate::{
         account::{
             asker::AskerHash,
-            attempts::DEFAULT_BOUND,
+            attempts::{Bound, DEFAULT_BOUND},
             hash::Cost,
             link_step::NewMail,
             one_time::TokenHash,
             row::new_account_id,
             secrets::AccountSecrets,
+            shard::tests::wakes_of,
             step::{Create, Guess, LoginStep, NewPassword},
         },
         secret::Secret,
@@ -250,6 +251,41 @@ mod tests {
         assert!(matches!(made, LoginOutcome::Shown(_)));
         let _ = state.take_changes().unwrap();
         state
+    }
+
+    /// The time of a link is counted in whole seconds, that of a mail in milliseconds.
+    #[test]
+    fn the_writer_wakes_as_often_whether_the_name_has_an_account() {
+        let now = NOW.saturating_add(900);
+        for window_millis in [60_000, 900_000, 1_000_000, 3_600_000] {
+            let bound = Bound { window_millis, ..DEFAULT_BOUND };
+            for r#use in [Use::Reset, Use::MagicLink] {
+                let of = |mut state: ShardState| {
+                    let LoginStep::AskLink(mut asked) = ask(ADA, 1) else { panic!("it asks") };
+                    asked.r#use = r#use;
+                    asked.asker = (r#use == Use::MagicLink).then(|| AskerHash::from_bytes([1; 32]));
+                    let secrets = AccountSecrets::new(vec![(1, Secret::new(vec![1; 32]))]).unwrap();
+                    let terms = Terms {
+                        bound,
+                        cost: CHEAP,
+                        peppers: secrets.peppers(),
+                        authenticators: secrets.authenticators(),
+                        imports: &[],
+                    };
+                    let at = ([9; SALT_BYTES], now);
+                    let step = LoginStep::AskLink(asked);
+                    assert_eq!(
+                        state.apply(step, terms, at, &mut |_| Ok(())).unwrap(),
+                        LoginOutcome::Done
+                    );
+                    let written = state.take_changes().unwrap().len();
+                    (written, wakes_of(&mut state, bound, now))
+                };
+                let (known, nobody) = (of(with_ada()), of(ShardState::default()));
+                assert_eq!(known, nobody, "{window_millis} {use:?}");
+                assert!(known.1.len() >= 2, "for the mail, and for what was counted");
+            }
+        }
     }
 
     fn ask(key: RowKey, byte: u8) -> LoginStep {

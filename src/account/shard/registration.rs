@@ -120,6 +120,7 @@ mod tests {
             one_time::TokenHash,
             row::new_account_id,
             secrets::AccountSecrets,
+            shard::tests::wakes_of,
             step::{Create, LoginStep, NewPassword},
         },
         secret::Secret,
@@ -179,6 +180,22 @@ mod tests {
             device: None,
         });
         assert_eq!(step(&mut state, confirm, 23 * HOUR), LoginOutcome::Done);
+    }
+
+    #[test]
+    fn the_writer_wakes_as_often_whether_the_name_has_an_account() {
+        let mut known = ShardState::default();
+        let password = NewPassword::Typed("quiet river, late boat".to_owned());
+        let (key, scopes, is_verified) = (ADA, Vec::new(), true);
+        let create = Create { key, id: id(9), password, scopes, is_verified, address: None };
+        assert!(matches!(step(&mut known, LoginStep::Create(create), 0), LoginOutcome::Shown(_)));
+        let of = |mut state: ShardState| {
+            let _ = state.take_changes().unwrap();
+            assert_eq!(step(&mut state, register(1, None), 900), LoginOutcome::Done);
+            let written = state.take_changes().unwrap().len();
+            (written, wakes_of(&mut state, DEFAULT_BOUND, NOW.saturating_add(900)))
+        };
+        assert_eq!(of(known), of(ShardState::default()));
     }
 
     #[test]
