@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'smol-toml';
 
-import { dashboardModule, dashboardPage } from '../../www/dashboard/build.mjs';
+import { dashboardFiles, dashboardPage } from '../../www/dashboard/build.mjs';
 import { launch } from '../browser/chromium.mjs';
 import { ISSUER, ROOT, SECRETS, admitted, policy, refused, startGate, token } from '../worker/harness.mjs';
 import { sessionPolicy } from '../worker/sessions.mjs';
@@ -104,8 +104,9 @@ async function toldOnce(page, what) {
 
 describe('what is sent', () => {
   test('is made of the sources', async () => {
-    const made = readFileSync(path.join(ROOT, 'crates/worker/src/dashboard.js'), 'utf8');
-    assert.ok(made === await dashboardModule(), 'node www/dashboard/build.mjs');
+    for (const [name, text] of Object.entries(await dashboardFiles())) {
+      assert.ok(readFileSync(path.join(ROOT, 'crates/worker/src', name), 'utf8') === text, `${name}: node www/dashboard/build.mjs`);
+    }
     const { page } = await dashboardPage();
     assert.ok(gzipSync(page, { level: 9 }).length <= 40_000, 'at most 40 KB');
   });

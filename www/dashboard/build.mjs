@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const OUT = here('../../crates/worker/src/dashboard.js');
+const OUT = here('../../crates/worker/src/');
 
 const bundle = async (name) => {
   const { outputFiles: [{ text }] } = await build({
@@ -33,14 +33,12 @@ export async function dashboardPage() {
   return { page, policy };
 }
 
-const literal = (text) => `\`${text.replace(/[\\`]|\$\{/g, '\\$&')}\``;
-
-/** The module that the Worker has. */
-export async function dashboardModule() {
+/** The files that the Worker has in it, by their names. */
+export async function dashboardFiles() {
   const { page, policy } = await dashboardPage();
-  return '// Made from www/dashboard by `node www/dashboard/build.mjs`. Not edited by hand.\n'
-    + `export const dashboard = () => ${literal(page)};\n`
-    + `export const dashboardPolicy = () => ${literal(policy)};\n`;
+  return { 'dashboard.html': page, 'dashboard.csp': policy };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(OUT, await dashboardModule());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [name, text] of Object.entries(await dashboardFiles())) writeFileSync(`${OUT}${name}`, text);
+}

@@ -28,7 +28,7 @@ const OUTPUTS: [Output; 10] = [
     ("docs/openapi.json", openapi::file),
     ("pkg/lib/admin-operations.js", client::table),
     ("pkg/client.d.ts", client::types),
-    ("crates/worker/src/openapi.js", openapi::module),
+    ("crates/worker/src/openapi.json", openapi::compact),
 ];
 
 fn main() -> io::Result<()> {

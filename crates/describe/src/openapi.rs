@@ -16,15 +16,9 @@ pub(crate) fn file() -> String {
     format!("{:#}\n", document())
 }
 
-/// What the Worker answers: the same in fewer bytes, with the prefix of its policy.
-pub(crate) fn module() -> String {
-    let text =
-        document().to_string().replace('\\', "\\\\").replace('`', "\\`").replace("${", "\\${");
-    format!(
-        "// Made from the Rust library by `cargo xtask package` (crates/describe). Not edited by hand.\n\
-         export const description = (prefix) => `{}`;\n",
-        text.replacen("\"/auth\"", "\"${prefix}\"", 1)
-    )
+/// What the Worker has in it: the same in fewer bytes.
+pub(crate) fn compact() -> String {
+    document().to_string()
 }
 
 /// The refusals of all endpoints: most have some in common.
