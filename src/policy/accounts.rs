@@ -83,13 +83,22 @@ impl AccountPolicy {
 }
 
 /// The section, of a policy with these sessions.
-#[inline(never)]
 pub(super) fn accounts(
     document: &Document,
     sessions: Option<&SessionPolicy>,
     secrets: &dyn Secrets,
 ) -> Result<Option<AccountPolicy>, Error> {
     let Some(section) = &document.accounts else { return Ok(None) };
+    read(document, section, sessions, secrets).map(Some)
+}
+
+#[inline(never)]
+fn read(
+    document: &Document,
+    section: &AccountsDocument,
+    sessions: Option<&SessionPolicy>,
+    secrets: &dyn Secrets,
+) -> Result<AccountPolicy, Error> {
     if document.cookie.as_deref() == Some(device::COOKIE) {
         let problem = "is the name of the cookie of known browsers, expected another";
         return Err(Error::config("cookie", problem));
@@ -118,7 +127,7 @@ pub(super) fn accounts(
     let prefix = auth_prefix(document.auth_prefix.as_deref())?;
     let own = (origin.as_deref(), prefix.as_str());
     let mail = section.mail.as_ref().map(|mail| mail::mail(mail, own, browsers, secrets));
-    Ok(Some(AccountPolicy {
+    Ok(AccountPolicy {
         secrets: AccountSecrets::new(given).map_err(|fault| at("accounts", &fault))?,
         bound: bound(section)?,
         scopes: section.scopes.clone(),
@@ -133,7 +142,7 @@ pub(super) fn accounts(
         passkeys: passkeys::passkeys(document, section.passkeys.as_ref(), sessions)?,
         cost: cost("accounts.hash", &section.hash)?,
         decoys: decoys(section)?,
-    }))
+    })
 }
 
 fn password_words(section: &AccountsDocument) -> Result<Vec<String>, Error> {

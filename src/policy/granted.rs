@@ -10,14 +10,25 @@ use super::{
 use crate::{error::Error, jose::http_host::may_publish_keys};
 
 /// Puts the grant of a route into where it goes.
-#[inline(never)]
 pub(super) fn with_grant(
     path: &str,
     document: &RouteDocument,
     destination: Option<Destination>,
     named: &Named,
 ) -> Result<Option<Destination>, Error> {
-    let Some(given) = &document.grant else { return Ok(destination) };
+    match &document.grant {
+        None => Ok(destination),
+        Some(given) => put_into(destination, path, (document, given), named).map(Some),
+    }
+}
+
+#[inline(never)]
+fn put_into(
+    destination: Option<Destination>,
+    path: &str,
+    (document, given): (&RouteDocument, &GrantDocument),
+    named: &Named,
+) -> Result<Destination, Error> {
     let path = format!("{path}.grant");
     let refused = |problem: &str| Err(Error::config(path.clone(), problem));
     if document.auth != Auth::Required {
@@ -46,7 +57,7 @@ pub(super) fn with_grant(
         }
     }
     upstream.grant = Some(grant);
-    Ok(Some(Destination::Upstream(upstream)))
+    Ok(Destination::Upstream(upstream))
 }
 
 fn grant(path: &str, document: &GrantDocument, named: &Named) -> Result<RouteGrant, Error> {

@@ -857,52 +857,82 @@ fn issuer_keys(
     options: &IssuerOptions,
     secrets: &dyn Secrets,
 ) -> Result<(Vec<Algorithm>, KeySource), Error> {
-    let place = &options.place;
     let algorithms = options.algorithms()?.unwrap_or_default();
-    let given = (
-        options.secret_names()?,
-        options.jwks.as_ref(),
-        options.pem.as_deref(),
-        options.jwks_uri.as_deref(),
+    let published = [
+        options.jwks.is_some(),
+        options.pem.is_some(),
+        options.jwks_uri.is_some(),
         options.discovery,
-    );
-    if let (Some(names), None, None, None, false) = given {
-        let algorithm = match algorithms.as_slice() {
-            [] => Algorithm::Hs256,
-            [one] => *one,
-            _ => {
-                let problem = "expected exactly one algorithm for a secret";
-                return Err(place.fault("algorithms", problem));
-            }
-        };
-        let keys = secret_keys(&names, options.encoding()?, algorithm, secrets)?;
-        return Ok((vec![algorithm], KeySource::Fixed(keys)));
+    ];
+    match options.secret_names()? {
+        Some(names) if published == [false; 4] => {
+            let (algorithm, keys) = of_secrets(options, &names, &algorithms, secrets)?;
+            Ok((vec![algorithm], KeySource::Fixed(keys)))
+        }
+        names => {
+            let keys = published_keys(options, names.is_some(), &algorithms)?;
+            Ok((algorithms, keys))
+        }
     }
+}
+
+#[inline(never)]
+fn of_secrets(
+    options: &IssuerOptions,
+    names: &[(String, &str)],
+    algorithms: &[Algorithm],
+    secrets: &dyn Secrets,
+) -> Result<(Algorithm, KeySet), Error> {
+    let algorithm = match algorithms {
+        [] => Algorithm::Hs256,
+        [one] => *one,
+        _ => {
+            let problem = "expected exactly one algorithm for a secret";
+            return Err(options.place.fault("algorithms", problem));
+        }
+    };
+    Ok((algorithm, secret_keys(names, options.encoding()?, algorithm, secrets)?))
+}
+
+/// Keys that are no secret.
+#[inline(never)]
+fn published_keys(
+    options: &IssuerOptions,
+    has_secret: bool,
+    algorithms: &[Algorithm],
+) -> Result<KeySource, Error> {
+    let place = &options.place;
     if options.encoding.is_some() {
         return Err(place.fault("encoding", "only secret and secrets have it"));
     }
     if algorithms.is_empty() {
         return Err(place.fault("algorithms", "expected a non-empty list"));
     }
-    let keys = match given {
-        (None, Some(jwks), None, None, false) => KeySource::Fixed(
-            KeySet::from_jwks(&jwks.to_string()).map_err(|fault| at(&place.of("jwks"), &fault))?,
-        ),
-        (None, None, Some(pem), None, false) => {
-            let path = place.of("pem");
-            let key = Key::from_pem(pem).map_err(|fault| at(&path, &fault))?;
-            KeySource::Fixed(KeySet::new(vec![key]).map_err(|fault| at(&path, &fault))?)
+    let given = (
+        has_secret,
+        options.jwks.as_ref(),
+        options.pem.as_deref(),
+        options.jwks_uri.as_deref(),
+        options.discovery,
+    );
+    match given {
+        (false, Some(jwks), None, None, false) => {
+            let keys = KeySet::from_jwks(&jwks.to_string());
+            keys.map(KeySource::Fixed).map_err(|fault| at(&place.of("jwks"), &fault))
         }
-        (None, None, None, Some(uri), false) => {
-            KeySource::Remote { uri: options.checked_jwks_uri(uri)? }
+        (false, None, Some(pem), None, false) => {
+            let key = Key::from_pem(pem).and_then(|key| KeySet::new(vec![key]));
+            key.map(KeySource::Fixed).map_err(|fault| at(&place.of("pem"), &fault))
         }
-        (None, None, None, None, true) => KeySource::Discovered(options.discovered()?),
+        (false, None, None, Some(uri), false) => {
+            options.checked_jwks_uri(uri).map(|uri| KeySource::Remote { uri })
+        }
+        (false, None, None, None, true) => options.discovered().map(KeySource::Discovered),
         _ => {
             let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery";
-            return Err(Error::config(place.path.as_str(), problem));
+            Err(Error::config(place.path.as_str(), problem))
         }
-    };
-    Ok((algorithms, keys))
+    }
 }
 
 /// Secrets for one algorithm, each by its name and where that is written. A token is taken by any of them.

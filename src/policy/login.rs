@@ -6,7 +6,8 @@ mod location;
 use std::collections::BTreeMap;
 
 use self::document::{
-    AllowDocument, AuthenticationWord, ProviderDocument, ScopesByFactDocument, ScopesByWord,
+    AllowDocument, AuthenticationWord, LoginDocument, ProviderDocument, ScopesByFactDocument,
+    ScopesByWord,
 };
 use super::{
     Secrets, SessionPolicy,
@@ -155,6 +156,16 @@ pub(super) fn login(
     secrets: &dyn Secrets,
 ) -> Result<Option<LoginPolicy>, Error> {
     let Some(section) = &document.login else { return Ok(None) };
+    read(document, section, sessions, secrets).map(Some)
+}
+
+#[inline(never)]
+fn read(
+    document: &Document,
+    section: &LoginDocument,
+    sessions: Option<&SessionPolicy>,
+    secrets: &dyn Secrets,
+) -> Result<LoginPolicy, Error> {
     if document.cookie.as_deref() == Some(binding::COOKIE) {
         let problem = "is the name of the cookie of logins, expected another";
         return Err(Error::config("cookie", problem));
@@ -182,7 +193,7 @@ pub(super) fn login(
             _ => Err(Error::config(path, "expected an origin like https://app.example.com")),
         }
     })?;
-    Ok(Some(LoginPolicy { providers, return_origins }))
+    Ok(LoginPolicy { providers, return_origins })
 }
 
 fn provider(

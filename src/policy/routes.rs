@@ -166,7 +166,10 @@ pub(super) fn route(
         methods,
         auth: document.auth,
         accept,
-        issuers: route_issuers(path, document, verifier)?,
+        issuers: match &document.issuers {
+            None => Vec::new(),
+            Some(given) => route_issuers(path, given, verifier)?,
+        },
         claims,
         max_auth_age_secs: document.max_auth_age_secs,
         acr_values: document.acr_values.clone().unwrap_or_default(),
@@ -252,13 +255,13 @@ fn preflight_before(destination: Option<&Destination>, wanted: Preflight) -> Pre
 }
 
 /// The issuers of the route, which are some of the policy's, as tokens name them: a template stands for those of its tenants.
+#[inline(never)]
 fn route_issuers(
     path: &str,
-    document: &RouteDocument,
+    given: &[String],
     verifier: Option<&Verifier>,
 ) -> Result<Vec<String>, Error> {
     let path = format!("{path}.issuers");
-    let Some(given) = &document.issuers else { return Ok(Vec::new()) };
     if given.is_empty() {
         return Err(Error::config(path, "expected a non-empty list"));
     }

@@ -152,6 +152,15 @@ pub(super) fn sessions(
     secrets: &dyn Secrets,
 ) -> Result<Option<SessionPolicy>, Error> {
     let Some(section) = &document.sessions else { return Ok(None) };
+    read(document, section, secrets).map(Some)
+}
+
+#[inline(never)]
+fn read(
+    document: &Document,
+    section: &SessionsDocument,
+    secrets: &dyn Secrets,
+) -> Result<SessionPolicy, Error> {
     if document.revocation.is_none() {
         let problem = "needs the section revocation: a log-out has to be known to every isolate";
         return Err(Error::config("sessions", problem));
@@ -166,7 +175,7 @@ pub(super) fn sessions(
             "is the name of a cookie of sessions, expected another",
         ));
     }
-    Ok(Some(SessionPolicy {
+    Ok(SessionPolicy {
         issuer: issuer(&section.issuer)?,
         audience: audience(&section.audience)?,
         secrets: session_secrets(section, secrets)?,
@@ -175,7 +184,7 @@ pub(super) fn sessions(
         terms: terms(section)?,
         browser: browser(section)?,
         clients: clients(&section.clients, secrets)?,
-    }))
+    })
 }
 
 fn issuer(text: &str) -> Result<String, Error> {
