@@ -1,4 +1,4 @@
-//! Finding the route of a request among thousands, in time that does not grow with their number.
+//! Finding the route of a request among thousands, in time that hardly grows with their number.
 //!
 //! The first route of the policy that matches decides, and routes differ by method too. Routers on
 //! crates.io take the most specific pattern whatever its place, and refuse patterns that overlap, so
@@ -6,7 +6,7 @@
 //! `{name}`. A path is in at most two branches of a node, so what is looked at grows with the length of
 //! the path and of its patterns, not with the number of routes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     path::RequestPath,
@@ -27,7 +27,7 @@ pub(super) struct Router {
 /// Where the routes stand whose patterns begin alike.
 #[derive(Debug)]
 struct Node {
-    literals: HashMap<String, usize>,
+    literals: BTreeMap<String, usize>,
     any: Option<usize>,
     /// Routes that end here.
     closed: Vec<usize>,
@@ -40,7 +40,7 @@ struct Node {
 impl Node {
     fn new(first: usize) -> Self {
         Self {
-            literals: HashMap::new(),
+            literals: BTreeMap::new(),
             any: None,
             closed: Vec::new(),
             open_ended: Vec::new(),
