@@ -169,7 +169,7 @@ impl TokenIdentity {
             issued_at: token.claims().issued_at(),
             key_id: owned(token.key_id()),
             scopes: token.scopes().into_sorted(),
-            told: headers.iter().filter_map(|header| told(header, token.claims())).collect(),
+            told: if headers.is_empty() { Vec::new() } else { all_told(headers, token.claims()) },
             payload: Payload(token.into_payload()),
         }
     }
@@ -223,6 +223,11 @@ impl TokenIdentity {
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
     }
+}
+
+#[inline(never)]
+fn all_told(headers: &[IdentityHeader], claims: &Claims) -> Vec<(String, String)> {
+    headers.iter().filter_map(|header| told(header, claims)).collect()
 }
 
 fn told(header: &IdentityHeader, claims: &Claims) -> Option<(String, String)> {

@@ -42,20 +42,25 @@ impl<'a, B: Backend> Guard<'a, B> {
     pub async fn check(&self, request: &Request<'_>, now: UnixMillis) -> Decision {
         let (route, path) = match self.route_of(request) {
             Ok(found) => found,
-            Err(error) => {
-                let cors = self.policy.cors.clone();
-                return Decision { cors, ..Decision::refused(error, None, "") };
-            }
+            Err(error) => return self.refused(error),
         };
         let Self { policy, backend } = *self;
-        let identity_audience = policy.identity_audience(route).map(str::to_owned);
-        let decision = Decision { identity_audience, ..Decision::on(route) };
+        // Field by field a decision is much code to put together.
+        let mut decision = Decision::on(route);
+        decision.identity_audience = policy.identity_audience(route).map(str::to_owned);
         let mut passage = Passage { policy, backend, request, route, path, now, decision };
-        let outcome = match request.preflight {
+        passage.decision.outcome = match request.preflight {
             Some(_) => cold(passage.of_preflight()).await,
             None => passage.of_request().await,
         };
-        Decision { outcome, ..passage.decision }
+        passage.decision
+    }
+
+    /// The decision about a path that no route is looked for.
+    #[inline(never)]
+    fn refused(&self, error: Error) -> Decision {
+        let cors = self.policy.cors.clone();
+        Decision { cors, ..Decision::refused(error, None, "") }
     }
 
     /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host, Ed25519 where the host takes it.
@@ -171,16 +176,7 @@ impl<B: Backend> Passage<'_, B> {
             return Ok(Known::ANONYMOUS);
         }
         let Some((credential, carrier)) = credential::find(self.policy, self.request)? else {
-            if self.request.cookie.is_some()
-                && self.policy.browser_sessions().is_some()
-                && let Some(known) = cold(self.identify_by_cookies()).await?
-            {
-                return Ok(known);
-            }
-            return match self.route.auth {
-                Auth::Required => Err(self.missing_credentials()),
-                Auth::Optional | Auth::None => Ok(Known::ANONYMOUS),
-            };
+            return cold(self.identify_without_credential()).await;
         };
         self.decision.carrier = Some(carrier);
         if carrier == Carrier::Cookie {
@@ -217,6 +213,19 @@ impl<B: Backend> Passage<'_, B> {
                 self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
                 cold(self.identify_api_key(&key, carrier)).await
             }
+        }
+    }
+
+    async fn identify_without_credential(&mut self) -> Result<Known, Error> {
+        if self.request.cookie.is_some()
+            && self.policy.browser_sessions().is_some()
+            && let Some(known) = self.identify_by_cookies().await?
+        {
+            return Ok(known);
+        }
+        match self.route.auth {
+            Auth::Required => Err(self.missing_credentials()),
+            Auth::Optional | Auth::None => Ok(Known::ANONYMOUS),
         }
     }
 

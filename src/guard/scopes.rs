@@ -25,10 +25,12 @@ pub(super) fn check(
     };
     let missing_all = !route.all_scopes.iter().all(has);
     let missing_any = !route.any_scopes.is_empty() && !route.any_scopes.iter().any(has);
-    if missing_all || missing_any {
-        let required: Vec<&str> =
-            route.all_scopes.iter().chain(&route.any_scopes).map(String::as_str).collect();
-        return Err(Error::InsufficientScope { required: required.join(" ") });
-    }
-    Ok(())
+    if missing_all || missing_any { Err(insufficient(route)) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn insufficient(route: &Route) -> Error {
+    let required: Vec<&str> =
+        route.all_scopes.iter().chain(&route.any_scopes).map(String::as_str).collect();
+    Error::InsufficientScope { required: required.join(" ") }
 }

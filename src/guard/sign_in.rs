@@ -21,6 +21,15 @@ pub(super) fn check(
     if route.max_auth_age_secs.is_none() && route.acr_values.is_empty() {
         return Ok(());
     }
+    check_what_is_asked((policy, route), (request, identity), now)
+}
+
+#[inline(never)]
+fn check_what_is_asked(
+    (policy, route): (&Policy, &Route),
+    (request, identity): (&Request<'_>, &Identity),
+    now: UnixTime,
+) -> Result<(), Error> {
     let claims = match identity {
         Identity::Token(token) => Claims::parse(token.payload()).ok(),
         Identity::Anonymous | Identity::ApiKey(_) => None,

@@ -10,7 +10,7 @@ use crate::{
         discovery::Location,
         jws::HostCheck,
         keys::KeySet,
-        verifier::{KeySource, Pending, TokenStep, VerifiedToken, Verifier},
+        verifier::{self, KeySource, Pending, Signed, TokenStep, VerifiedToken, Verifier},
     },
     policy::Policy,
     time::UnixMillis,
@@ -73,17 +73,29 @@ async fn conclude(
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
     let issuer = pending.issuer().rules.issuer.as_str();
-    let mut step = pending.verify(remote.as_deref())?;
+    let signed = match pending.verify(remote.as_deref())? {
+        TokenStep::Verified(signed) => signed,
+        TokenStep::NeedsHost(check) => by_host(backend, issuer, check, now).await?,
+    };
+    signed.claims(now.to_unix_time())
+}
+
+/// Has the host check a signature by one key after another.
+async fn by_host<'a>(
+    backend: &impl Backend,
+    issuer: &str,
+    mut check: verifier::HostCheck<'a>,
+    now: UnixMillis,
+) -> Result<Signed<'a>, Error> {
     loop {
-        match step {
-            TokenStep::Verified(signed) => return signed.claims(now.to_unix_time()),
-            TokenStep::NeedsHost(check) => {
-                step = match holds(backend, issuer, check.task(), now).await {
-                    Ok(holds) => check.conclude(holds)?,
-                    Err(fault) => check.pass_over(fault)?,
-                };
-            }
-        }
+        let step = match holds(backend, issuer, check.task(), now).await {
+            Ok(holds) => check.conclude(holds)?,
+            Err(fault) => check.pass_over(fault)?,
+        };
+        check = match step {
+            TokenStep::Verified(signed) => return Ok(signed),
+            TokenStep::NeedsHost(next) => next,
+        };
     }
 }
 

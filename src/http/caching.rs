@@ -56,8 +56,10 @@ impl CacheRule {
             (false, true) => Some("Cookie".to_owned()),
             (false, false) => None,
         };
-        let varying: Vec<String> = credentials.into_iter().chain(origin).collect();
-        let vary = (!varying.is_empty()).then(|| varying.join(", "));
+        let vary = match (credentials, origin) {
+            (Some(credentials), Some(origin)) => Some(joined(&credentials, &origin)),
+            (credentials, origin) => credentials.or(origin),
+        };
         let is_known = !matches!(identity, Identity::Anonymous);
         Self { private: is_known || decision.for_networks, vary, by_cookie, by_account: false }
     }

@@ -185,6 +185,11 @@ pub const TO_HTTPS_STATUS: u16 = 308;
 /// taken out.
 #[must_use]
 pub fn security_fields(headers: &SecurityHeaders, https: bool) -> Fields {
+    if headers.is_nothing() { Fields::new() } else { fields_of(headers, https) }
+}
+
+#[inline(never)]
+fn fields_of(headers: &SecurityHeaders, https: bool) -> Fields {
     let hsts = headers.hsts.clone().filter(|_| https);
     let powered = (!headers.fields.is_empty()).then_some(("X-Powered-By", String::new()));
     let hsts = hsts.map(|value| ("Strict-Transport-Security", value));

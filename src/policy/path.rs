@@ -77,6 +77,11 @@ fn decode_segment(raw: &str) -> Result<String, Error> {
     if raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Ok(raw.to_owned());
     }
+    decode_other_segment(raw)
+}
+
+#[inline(never)]
+fn decode_other_segment(raw: &str) -> Result<String, Error> {
     if raw.contains(';') {
         return Err(Error::InvalidRequest("path has parameters (a semicolon)"));
     }

@@ -95,11 +95,16 @@ impl Upstream {
         if self.stripped == 0 && self.prefix.is_empty() {
             return Ok(Cow::Borrowed(asked));
         }
+        self.rewritten(asked).map(Cow::Owned)
+    }
+
+    #[inline(never)]
+    fn rewritten(&self, asked: &str) -> Result<String, Error> {
         let rest = behind(asked, self.stripped);
         let slash = if self.prefix.is_empty() && !rest.starts_with('/') { "/" } else { "" };
         let target = format!("{}{slash}{rest}", self.prefix);
         RequestPath::parse(&target)?;
-        Ok(Cow::Owned(target))
+        Ok(target)
     }
 }
 

@@ -158,11 +158,16 @@ impl Call<'_> {
         &self,
         decision: &Decision,
     ) -> Result<(Option<String>, Option<Secret>), Error> {
-        if decision.identity_audience.is_none() && decision.grant().is_none() {
+        if !Self::wants_tokens(decision) {
             return Ok((None, None));
         }
         let identity_token = self.identity_token(decision).await?;
         Ok((identity_token, self.grant_token(decision).await?))
+    }
+
+    /// Whether the service may be sent one of [`Self::tokens`].
+    pub(crate) fn wants_tokens(decision: &Decision) -> bool {
+        decision.identity_audience.is_some() || decision.grant().is_some()
     }
 
     /// The token of the caller's account at a provider, where the route uses one.

@@ -355,7 +355,7 @@ async fn answered(
     };
     if let Some((Endpoint { methods, handler: Handler::Always(handler), .. }, _)) = found {
         let answer = match position(methods, lines.method()) {
-            Ok(_) => handler(gate, env, context).await,
+            Ok(_) => cold(handler(gate, env, context)).await,
             Err(refusal) => reply::refusal(request, &refusal, None),
         };
         return answer.map(Answered::Own);
@@ -370,15 +370,10 @@ async fn answered(
     {
         return Ok(Answered::Own(answer));
     }
-    let answer = match (found, below) {
-        (Some((endpoint, id)), _) => cold(own(&call, endpoint, id)).await,
-        (None, Some(below)) if is_or_is_below(ADMIN, below) => {
-            cold(admin::answer(&call, "", Err(Error::NotFound))).await
-        }
-        (None, Some(_)) => reply::refusal(request, &Error::NotFound, None),
-        (None, None) => return proxied::answer(&call).await,
-    };
-    answer.map(Answered::Own)
+    match (found, below) {
+        (None, None) => proxied::answer(&call).await,
+        (found, below) => cold(own(&call, found, below)).await.map(Answered::Own),
+    }
 }
 
 /// Whether the gate itself answers this path, so that no route is asked about it.
@@ -386,8 +381,22 @@ fn is_own(path: &str, prefix: &str) -> bool {
     is_or_is_below(prefix, path) || find(AT_ROOT, path).is_some()
 }
 
-/// Answers a request for an endpoint of the gate's own.
-async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<Response> {
+/// Answers a request for a path that is the gate's own.
+async fn own(
+    call: &Call<'_>,
+    found: Option<(&Endpoint, &str)>,
+    below: Option<&str>,
+) -> worker::Result<Response> {
+    match found {
+        Some((endpoint, id)) => by_endpoint(call, endpoint, id).await,
+        None if below.is_some_and(|below| is_or_is_below(ADMIN, below)) => {
+            admin::answer(call, "", Err(Error::NotFound)).await
+        }
+        None => reply::refusal(call.request, &Error::NotFound, None),
+    }
+}
+
+async fn by_endpoint(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<Response> {
     let position = position(endpoint.methods, call.lines.method());
     match endpoint.handler {
         Handler::Admin(handlers) => {

@@ -91,7 +91,9 @@ impl Plan {
             push_lines(&mut text, fields)?;
         }
         text.push('\0');
-        text.push_str(&cookie_memo(session)?);
+        if let Some(change) = &session.change {
+            text.push_str(&cookie_memo(change)?);
+        }
         Ok(Self(text))
     }
 
@@ -174,15 +176,16 @@ fn asked() -> JsValue {
     host::asking(&Names::new(CACHING_FIELDS), answers)
 }
 
-/// What is kept in the plan for [`cookies`]; empty: no cookies change.
-fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
-    match &note.change {
-        Some(CookieChange::Set { values, session, until }) => {
+/// What is kept in the plan for [`cookies`]; empty: no cookies are set.
+#[inline(never)]
+fn cookie_memo(change: &CookieChange) -> worker::Result<String> {
+    match change {
+        CookieChange::Set { values, session, until } => {
             let fields = in_lines(reply::lent(&session_cookies::fields(values)))?;
             Ok(format!("{session} {}\n{fields}", until.as_millis()))
         }
         // Whoever is told that a session has ended is not admitted.
-        Some(CookieChange::Expire(_)) | None => Ok(String::new()),
+        CookieChange::Expire(_) => Ok(String::new()),
     }
 }
 

@@ -98,8 +98,11 @@ impl Forwarding<'_> {
             Address::Url(base) => (base.as_str(), None),
             Address::Service(name) => (self.own_origin(), Some(name.as_str())),
         };
+        let mut url = String::with_capacity(base.len().saturating_add(target.len()));
+        url.push_str(base);
+        url.push_str(&target);
         let plan = self.plan(Way {
-            url: &[base, &target].concat(),
+            url: &url,
             service,
             timeout_ms: upstream.timeout_ms,
             retries: if upstream.retries > 0 && self.is_repeatable() {
@@ -141,7 +144,8 @@ impl Forwarding<'_> {
         let preflight = self.decision.preflight.is_some();
         let of_browsers = cors::amending_fields(of_cors, self.parts.origin(), preflight);
         let mut fields = self.fields_of_grant().to_vec();
-        fields.extend(reply::lent(&limits).chain(reply::lent(&of_browsers)));
+        fields.extend(reply::lent(&limits));
+        fields.extend(reply::lent(&of_browsers));
         Plan::new(&Prepared {
             way,
             changes: &changes,
