@@ -444,7 +444,7 @@ export interface PrepareAccounts {
 
 /** How many of the objects of names are there. */
 export interface PreparedAccounts {
-  /** Where to go on. Null: all are there. */
+  /** Where to go on. Null: that was the last one. */
   next: number | null;
   /** How many there are. */
   of: number;

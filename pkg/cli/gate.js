@@ -93,6 +93,9 @@ const isDone = (answer) => Object.entries(answer).every(([name, value]) => name 
 
 const isExplained = (answer) => Array.isArray(answer.steps) && Number.isSafeInteger(answer.outcome?.status);
 
+/** Of accounts: as many as the two bytes that number them can tell apart. */
+const MOST_OBJECTS = 0x1_0000;
+
 /** What the answer to an operation says if it was done. The status alone says nothing: any server answers 200. */
 const SAYS = {
   explain: isExplained,
@@ -110,8 +113,8 @@ const SAYS = {
   findAccount: isAccount,
   createAccount: isAccount,
   inviteAccount: isAccount,
-  // It goes on, so that whoever asks comes to an end.
-  prepareAccounts: ({ prepared, next, of }, [{ from }]) => [prepared, of].every(Number.isSafeInteger) && (next === null || (Number.isSafeInteger(next) && next > from && next < of)),
+  // It goes on, and not for ever, so that whoever asks comes to an end.
+  prepareAccounts: ({ prepared, next, of }, [{ from }]) => [prepared, of].every(Number.isSafeInteger) && of <= MOST_OBJECTS && (next === null || (Number.isSafeInteger(next) && next > from && next < of)),
   getAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   changeAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   deleteAccount: isDone,

@@ -14,13 +14,20 @@ use super::{
     name::LoginName,
     row::{AccountId, RowKey, key_of},
 };
-use crate::{error::Error, secret::Secret, session::secrets::hkdf};
+use crate::{
+    error::Error,
+    secret::Secret,
+    session::{Opaque, secrets::hkdf},
+};
 
 /// As long as the hash (RFC 7518 §3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
 /// Separates these keys from all others that anybody derives from the same secret.
 const SALT: &[u8] = b"edgegate-accounts-v1";
+
+/// By which two are known to have the same secret, in so many bytes.
+const MARK_BYTES: usize = 6;
 
 /// What accounts are kept by.
 pub struct AccountSecrets {
@@ -32,6 +39,7 @@ pub struct AccountSecrets {
     mails: Secret,
     challenges: Hmac<Sha256>,
     peppers: Peppers,
+    marks: Vec<(u8, Opaque<MARK_BYTES>)>,
 }
 
 impl AccountSecrets {
@@ -63,7 +71,14 @@ impl AccountSecrets {
         };
         let peppers: Option<Vec<(u8, Secret)>> =
             secrets.iter().map(|(id, secret)| Some((*id, derived(secret, "pepper")?))).collect();
+        let mark = |secret: &Secret| {
+            let derived = derived(secret, "mark")?;
+            derived.expose_secret().first_chunk().map(|mark| Opaque::from_bytes(*mark))
+        };
+        let marks: Option<Vec<_>> =
+            secrets.iter().map(|(id, secret)| Some((*id, mark(secret)?))).collect();
         Ok(Self {
+            marks: marks.ok_or_else(unusable)?,
             names: derived(first, "name").ok_or_else(unusable)?,
             addresses: keyed("address").ok_or_else(unusable)?,
             devices: keyed("device").ok_or_else(unusable)?,
@@ -75,6 +90,25 @@ impl AccountSecrets {
             challenges: keyed("challenge").ok_or_else(unusable)?,
             peppers: Peppers::new(peppers.ok_or_else(unusable)?),
         })
+    }
+
+    /// Says which secrets these are, and tells nothing of them: to whoever keeps the rows with secrets of its own.
+    #[must_use]
+    pub fn marks(&self) -> String {
+        let marks = self.marks.iter().map(|(id, mark)| format!("{id}={mark}"));
+        marks.collect::<Vec<_>>().join(",")
+    }
+
+    /// The id under which whoever has these marks has another secret. With it nobody would be found, or let in, once one of the two is
+    /// mended. Ids that only one of them has are no matter: a secret that was just added.
+    #[must_use]
+    pub fn other_secret(&self, marks: &str) -> Option<u8> {
+        let differs = |(id, mark): &&(u8, Opaque<MARK_BYTES>)| {
+            let (id, mark) = (format!("{id}="), mark.to_string());
+            let theirs = marks.split(',').find_map(|one| one.strip_prefix(id.as_str()));
+            theirs.is_some_and(|theirs| theirs != mark)
+        };
+        self.marks.iter().find(differs).map(|(id, _)| *id)
     }
 
     /// The peppers of passwords.
@@ -156,6 +190,24 @@ mod tests {
         assert_eq!(one.key_of_address("192.0.2.1"), two.key_of_address("192.0.2.1"));
         assert_ne!(one.key_of_name(&name), other.key_of_name(&name));
         assert_eq!(format!("{two:?}"), "[1, 2]");
+    }
+
+    #[test]
+    fn two_who_have_another_secret_of_one_id_know_it() {
+        let of = |secrets| AccountSecrets::new(secrets).unwrap();
+        let (one, other) = (of(vec![(1, secret(1))]), of(vec![(1, secret(2))]));
+        let more = of(vec![(1, secret(1)), (2, secret(2)), (11, secret(3))]);
+        let wrong = of(vec![(1, secret(1)), (2, secret(3))]);
+        for (ours, theirs, id) in [
+            (&one, &one, None),
+            (&one, &more, None),
+            (&more, &one, None),
+            (&one, &other, Some(1)),
+            (&more, &wrong, Some(2)),
+        ] {
+            assert_eq!(ours.other_secret(&theirs.marks()), id, "{}", theirs.marks());
+        }
+        assert_eq!(more.marks().len(), "1=AAAAAAAA,2=AAAAAAAA,11=AAAAAAAA".len());
     }
 
     #[test]

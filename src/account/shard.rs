@@ -724,6 +724,7 @@ mod tests {
             }
             state.forget_over(bound, now);
             seen.push((now.millis_since(began), state.take_changes().unwrap().len()));
+            assert!(seen.len() < 1000, "it comes to an end");
         }
         seen
     }

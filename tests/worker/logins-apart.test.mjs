@@ -56,6 +56,7 @@ before(async () => {
   gate = await start([
     ...pair({ secrets: { ...SECRETS, HOOK_SECRET: OF_LOGINS } }),
     ...pair({ gate: 'gate-2', logins: 'logins-2', secrets: others }),
+    ...pair({ gate: 'gate-3', logins: 'logins-3', secrets: { ...others, ACCOUNTS_SECRET: randomBytes(32).toString('hex') } }),
   ]);
   const policy = sessionPolicy({
     revocation: { mode: 'ledger' },
@@ -130,4 +131,12 @@ test('wrangler takes both configurations', async () => {
   }
   const { [LOGINS]: other } = CONFIGURATIONS;
   assert.deepEqual([other.workers_dev, other.preview_urls, other.routes], [false, false, undefined]);
+});
+
+test('with another secret in the other script nobody gets in, before anything is kept that one of the two could not read', async () => {
+  const at = new Sessions(gate, 'gate-3');
+  const from = gate.output.lines.length;
+  assert.equal((await at.admin('POST', '/accounts', { email: 'dave@example.com', password: PASSWORD })).status, 503);
+  assert.equal((await logIn('dave@example.com', PASSWORD, at)).status, 503);
+  await gate.output.find((line) => line.includes('another secret of id 1'), from);
 });

@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use worker::{Context, Env, js_sys::JsString};
 
 use super::{
-    background, deadline, fault::report, kv, memory::Memory, objects::login_stub,
+    background, deadline, fault::report, gate::Gate, kv, memory::Memory, objects::login_stub,
     web_crypto::RuntimeCrypto,
 };
 use edgegate::{
     account::step::{LoginOutcome, LoginStep, Shard},
-    error::StoreError,
+    error::{Error, StoreError},
     guard::accounts::{AccountMemory, Accounts},
     secret::Secret,
     store::key_ring::RingCrypto as _,
@@ -33,9 +33,22 @@ const AT_ONCE: usize = 6;
 /// The accounts of a gate.
 #[derive(Debug)]
 pub(super) struct GateAccounts<'a> {
-    pub(super) memory: &'a Rc<Memory>,
-    pub(super) env: &'a Env,
-    pub(super) context: &'a Context,
+    memory: &'a Rc<Memory>,
+    /// By which secrets objects are asked.
+    marks: String,
+    env: &'a Env,
+    context: &'a Context,
+}
+
+impl<'a> GateAccounts<'a> {
+    /// Those of a gate.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: the policy has none.
+    pub(super) fn new(gate: &'a Gate, env: &'a Env, context: &'a Context) -> Result<Self, Error> {
+        let accounts = gate.policy.accounts.as_ref().ok_or(Error::NotFound)?;
+        Ok(Self { memory: &gate.memory, marks: accounts.secrets.marks(), env, context })
+    }
 }
 
 impl Accounts for GateAccounts<'_> {
@@ -44,13 +57,13 @@ impl Accounts for GateAccounts<'_> {
     }
 
     async fn apply(&self, shard: Shard, step: LoginStep) -> Result<LoginOutcome, StoreError> {
-        login_stub::apply(self.env, shard, &step).await
+        login_stub::apply((self.env, &self.marks), shard, &step).await
     }
 
     fn apply_later(&self, shard: Shard, step: LoginStep) {
-        let env = self.env.clone();
+        let (env, marks) = (self.env.clone(), self.marks.clone());
         background::run(self.context, async move {
-            if let Err(fault) = login_stub::apply(&env, shard, &step).await {
+            if let Err(fault) = login_stub::apply((&env, &marks), shard, &step).await {
                 report(&format!("accounts: {fault}"));
             }
         });
@@ -58,10 +71,11 @@ impl Accounts for GateAccounts<'_> {
 
     /// By objects that answer: from then on they have something stored, without which they would be new once more.
     async fn prepare(&self, shards: Range<u16>) -> Result<u16, StoreError> {
+        let by = (self.env, self.marks.as_str());
         let shards = Vec::from_iter(shards.take(PREPARED_AT_ONCE));
         for some in shards.chunks(AT_ONCE) {
             let asked = some.iter().map(|number| async move {
-                login_stub::apply(self.env, Shard::Names(*number), &LoginStep::Prepare).await
+                login_stub::apply(by, Shard::Names(*number), &LoginStep::Prepare).await
             });
             for outcome in join_all(asked).await {
                 outcome?;

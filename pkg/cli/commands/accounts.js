@@ -31,7 +31,7 @@ export function accounts(program) {
     .action(async (options) => {
       const all = await prepared(await connect(options), options);
       result(options, all, () => '');
-      if (!options.json) done(`all ${all.of} are there`);
+      if (!options.json) done(all.from === 0 ? `all ${all.of} are there` : `${all.from} to ${all.of - 1} are there`);
     });
   command('find <email>', 'the account with an address')
     .action(async (email, options) => result(options, await (await connect(options)).call('findAccount', { email }), shown));

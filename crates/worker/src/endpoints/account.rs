@@ -43,7 +43,10 @@ pub(crate) async fn answer(
     gate.note_address(&parts);
     let request = parts.as_request();
     let backend = gate.backend(call.env, call.context);
-    let accounts = GateAccounts { memory: &gate.memory, env: call.env, context: call.context };
+    let accounts = match GateAccounts::new(gate, call.env, call.context) {
+        Ok(accounts) => accounts,
+        Err(error) => return reply::refusal(call.request, &error, None),
+    };
     let flow = AccountFlow::new(&gate.policy, (&backend, &accounts), &request, clock::now());
     let flow = match flow {
         Ok(flow) => flow,

@@ -50,11 +50,20 @@ impl DurableObject for LoginObject {
         Self { state, env, rows: RefCell::default(), alarm: Alarm::default() }
     }
 
-    /// The body is a step, the answer its outcome.
+    /// The body is a line that says by which secrets, and a step; the answer its outcome.
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let step = LoginStep::from_text(&request.text().await?).map_err(text)?;
+        let body = request.text().await?;
+        let (marks, step) = body.split_once('\n').ok_or("a step has no secrets")?;
+        let step = LoginStep::from_text(step).map_err(text)?;
         let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
         let accounts = gate.policy.accounts.as_ref().ok_or("the policy has no accounts")?;
+        // What is hashed and sealed by one would be of no use by the other.
+        if let Some(id) = accounts.secrets.other_secret(marks) {
+            return Err(format!(
+                "accounts.secrets: the script of the gate has another secret of id {id}"
+            )
+            .into());
+        }
         let outcome = match step {
             LoginStep::Prepare => self.prepare()?,
             step => {

@@ -17,18 +17,19 @@ pub(crate) const BINDING: &str = "EDGEGATE_LOGINS";
 /// How long a request waits: five hashes of a name, one after the other, each of some tens of milliseconds, and those of a login beside it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Has the object of a shard take a step.
+/// Has the object of a shard take a step. `marks` are of the secrets ([`edgegate::account::secrets::AccountSecrets::marks`]): the object may
+/// be in a script that has secrets of its own.
 ///
 /// # Errors
 /// It did not answer in time, or not at all. The step may have been taken.
 pub(crate) async fn apply(
-    env: &Env,
+    (env, marks): (&Env, &str),
     shard: Shard,
     step: &LoginStep,
 ) -> Result<LoginOutcome, StoreError> {
     let name = shard.to_string();
-    let answer =
-        async { durable_call::ask(env, BINDING, &name, &step.to_text()).await?.text().await };
+    let question = format!("{marks}\n{}", step.to_text());
+    let answer = async { durable_call::ask(env, BINDING, &name, &question).await?.text().await };
     match deadline::within(PATIENCE, answer).await {
         Some(Ok(answer)) => LoginOutcome::from_text(&answer),
         Some(Err(fault)) => Err(StoreError::new(format!("login object: {fault}"))),

@@ -73,7 +73,7 @@ async fn with(
     let parts: RequestParts<'_> = call.parts();
     let request = parts.as_request();
     let backend = call.gate.backend(call.env, call.context);
-    let edge = GateAccounts { memory: &call.gate.memory, env: call.env, context: call.context };
+    let edge = GateAccounts::new(call.gate, call.env, call.context)?;
     let flow = AccountFlow::new(&call.gate.policy, (&backend, &edge), &request, admin.now)?;
     let done = step(&flow).await;
     let by = AskedBy { route: LOGGED_AS, actor: Some(admin.actor) };
