@@ -30,7 +30,6 @@ pub mod oauth;
 pub mod record;
 pub mod refresh;
 pub mod renewal;
-mod rows;
 mod same_browser;
 pub mod scopes;
 pub mod secrets;

@@ -83,6 +83,21 @@ impl<K: Ord, V> SortedList<K, V> {
         self.0.iter_mut()
     }
 
+    /// All, given away.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (K, V)> {
+        self.0.into_iter()
+    }
+
+    /// The keys, in their order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// Takes all out.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// The values, in the order of their keys.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
@@ -141,6 +156,23 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn each_name_comes_once_and_in_order() {
+        let mut rows = SortedList::default();
+        for (name, value) in [(3, "c"), (1, "a"), (2, "b"), (3, "d")] {
+            rows.insert(name, value);
+        }
+        assert_eq!(rows.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(rows.get(&3), Some(&"d"));
+        assert_eq!(rows.remove(&2), Some("b"));
+        assert_eq!(rows.remove(&2), None);
+        rows.retain(|_, value| *value != "a");
+        assert_eq!(rows.values().copied().collect::<Vec<_>>(), ["d"]);
+        assert_eq!(rows.len(), 1);
+        rows.clear();
+        assert!(rows.is_empty());
+    }
 
     #[test]
     fn it_is_what_a_tree_is() {

@@ -75,6 +75,7 @@ fn mix(lane: &mut [u8], memory: &mut [Block], rows: usize) -> Option<()> {
         let [number, ..] = row.last()?;
         let at = usize::try_from(number & mask).ok()?.checked_mul(row.len())?;
         let kept = memory.get(at / UNITS_OF_BLOCK..)?.iter();
+        // A row may begin within a block: its units before belong to the row before.
         let kept = kept.flat_map(|block| block.as_ref().chunks_exact(8)).skip(at % UNITS_OF_BLOCK);
         for (unit, kept) in row.iter_mut().zip(kept) {
             xor(unit, kept);

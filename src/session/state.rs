@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::{
     id::{SessionId, TicketHash},
     record::{Notice, ROW_VERSION, SessionRow, SubjectRow, TicketRow},
-    rows::Rows,
 };
 use crate::{
     error::StoreError,
     json::{document, object::object, readable::Readable},
+    sorted::SortedList,
     time::{UnixMillis, UnixTime},
 };
 
@@ -29,11 +29,11 @@ const SUBJECT: &str = "subject";
 #[derive(Debug, Clone, Default)]
 pub struct SubjectState {
     pub(super) subject: SubjectRow,
-    pub(super) sessions: Rows<SessionId, SessionRow>,
-    pub(super) tickets: Rows<TicketHash, TicketRow>,
+    pub(super) sessions: SortedList<SessionId, SessionRow>,
+    pub(super) tickets: SortedList<TicketHash, TicketRow>,
     pub(super) notices: Vec<Notice>,
     /// The rows as they are stored: what differs from them is to be written.
-    stored: Rows<String, String>,
+    stored: SortedList<String, String>,
     pub(super) changed: bool,
 }
 
@@ -110,7 +110,7 @@ impl SubjectState {
             return Ok(Vec::new());
         }
         let rows = self.rows()?;
-        let gone = self.stored.names().filter(|name| rows.get(name).is_none());
+        let gone = self.stored.keys().filter(|name| rows.get(*name).is_none());
         let mut changes: Vec<RowChange> =
             gone.map(|name| RowChange { name: name.clone(), value: None }).collect();
         for (name, value) in rows.iter() {
@@ -122,8 +122,8 @@ impl SubjectState {
         Ok(changes)
     }
 
-    fn rows(&self) -> Result<Rows<String, String>, StoreError> {
-        let mut rows = Rows::default();
+    fn rows(&self) -> Result<SortedList<String, String>, StoreError> {
+        let mut rows = SortedList::default();
         if self.subject != SubjectRow::default() {
             let subject = SubjectRow { v: ROW_VERSION, ..self.subject.clone() };
             rows.insert(SUBJECT.to_owned(), write(&subject)?);
@@ -229,9 +229,9 @@ fn not_ours() -> StoreError {
 /// How fast sessions of a subject are refreshed. It is kept in memory only: it bounds work, not rights.
 #[derive(Debug, Default)]
 pub struct Paces {
-    full_at: Rows<SessionId, UnixMillis>,
+    full_at: SortedList<SessionId, UnixMillis>,
     /// When a generation was last given again.
-    given_again_at: Rows<SessionId, UnixTime>,
+    given_again_at: SortedList<SessionId, UnixTime>,
 }
 
 impl Paces {
@@ -252,7 +252,7 @@ impl Paces {
             return false;
         }
         if self.full_at.len() >= MAX_SESSIONS.saturating_mul(2) {
-            self.full_at.retain(|full_at| full_at.millis_since(now) > 0);
+            self.full_at.retain(|_, full_at| full_at.millis_since(now) > 0);
         }
         self.full_at.insert(id, now.saturating_add(owed));
         true

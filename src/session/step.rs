@@ -835,7 +835,7 @@ impl SubjectState {
         if let Some(refused) = self.take_opening(now) {
             return refused;
         }
-        self.tickets.retain(|row| now < row.until);
+        self.tickets.retain(|_, row| now < row.until);
         while self.tickets.len() >= MAX_TICKETS {
             let oldest = self.tickets.values().min_by_key(|row| row.until).map(|row| row.hash);
             let Some(oldest) = oldest else { break };
@@ -919,7 +919,7 @@ impl SubjectState {
             return outcome;
         }
         outcome.login = row.and_then(|row| row.opening.login.clone());
-        let all = || self.sessions.names().copied();
+        let all = || self.sessions.keys().copied();
         let ids: Vec<SessionId> = match step.which {
             Which::One => step.id.into_iter().collect(),
             Which::Others => all().filter(|id| Some(*id) != step.id).collect(),
@@ -1035,7 +1035,7 @@ impl SubjectState {
         let mut outcome = Outcome::default();
         self.take_out_expired(&no_terms, now, &mut outcome);
         let tickets = self.tickets.len();
-        self.tickets.retain(|row| now < row.until);
+        self.tickets.retain(|_, row| now < row.until);
         self.changed |= self.tickets.len() != tickets;
         if self.subject.before_until.is_some_and(|until| until <= now) {
             (self.subject.before, self.subject.before_until) = (None, None);
